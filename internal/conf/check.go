@@ -1,0 +1,3 @@
+package conf
+
+func (d *decoder) check(c *Config) {}
