@@ -1,0 +1,225 @@
+package extproc
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+
+	"github.com/yellowjack/yellowjack/internal/audit"
+	"github.com/yellowjack/yellowjack/internal/credential"
+	"github.com/yellowjack/yellowjack/internal/headers"
+	"github.com/yellowjack/yellowjack/internal/identity"
+	"github.com/yellowjack/yellowjack/internal/llm"
+	"github.com/yellowjack/yellowjack/internal/llm/openaichat"
+	"github.com/yellowjack/yellowjack/internal/refuse"
+	"github.com/yellowjack/yellowjack/internal/route"
+	"github.com/yellowjack/yellowjack/policies"
+)
+
+// exchange is one request and its answer. It lives on one goroutine and is not shared.
+type exchange struct {
+	s     *Service
+	ctx   context.Context
+	now   time.Time // when the exchange began
+	heard time.Time // when Envoy last sent something
+
+	phase    phase
+	shape    refuse.Shape
+	surface  surface
+	finished bool  // the last message was sent: a clean end is safe
+	failed   error // the stream must end with an error status
+
+	request   headerView
+	principal *identity.Principal
+	subject   policies.Principal
+	held      func() // gives the principal's slot back
+	byok      string
+	wanted    *llm.Request
+	target    route.Target
+	offered   map[string]bool
+	results   []policies.Result
+
+	response answer // what the response half does with the body; nil until the headers are there
+	record   audit.Record
+	own      [2]time.Duration // our own time: the request half, the response half
+	audited  bool
+}
+
+// phase says what Envoy's next message may be.
+type phase uint8
+
+const (
+	beforeRequest phase = iota
+	awaitRequestBody
+	awaitResponse
+	inResponse
+	done
+)
+
+func newExchange(ctx context.Context, s *Service) *exchange {
+	x := &exchange{s: s, ctx: ctx, now: time.Now()}
+	x.record.Time = x.now
+	s.cfg.Metrics.Begin()
+	return x
+}
+
+// handle takes one message of Envoy's and returns what to send. A message out of order is an error that ends the stream.
+func (x *exchange) handle(m *extprocv3.ProcessingRequest) []reply {
+	began := time.Now()
+	x.heard = began
+	half := 0
+	if x.phase >= awaitResponse {
+		half = 1
+	}
+	out := x.step(m)
+	x.own[half] += time.Since(began)
+	return out
+}
+
+func (x *exchange) step(m *extprocv3.ProcessingRequest) []reply {
+	switch in := m.GetRequest().(type) {
+	case *extprocv3.ProcessingRequest_RequestHeaders:
+		if x.phase == beforeRequest {
+			return x.onRequestHeaders(viewOf(in.RequestHeaders.GetHeaders()), in.RequestHeaders.GetEndOfStream())
+		}
+	case *extprocv3.ProcessingRequest_RequestBody:
+		if x.phase == awaitRequestBody && in.RequestBody.GetEndOfStream() {
+			return x.onRequestBody(in.RequestBody.GetBody())
+		}
+	case *extprocv3.ProcessingRequest_ResponseHeaders:
+		// A stream may begin here: a local reply that Envoy made before this filter saw the request.
+		if x.phase <= awaitResponse {
+			return x.onResponseHeaders(viewOf(in.ResponseHeaders.GetHeaders()), codeDetails(m), in.ResponseHeaders.GetEndOfStream())
+		}
+	case *extprocv3.ProcessingRequest_ResponseBody:
+		if x.finished { // what the upstream still sent after we ended the answer
+			return nil
+		}
+		if x.phase == inResponse && x.response != nil {
+			return x.settle(x.response.body(in.ResponseBody.GetBody(), in.ResponseBody.GetEndOfStream()))
+		}
+	case *extprocv3.ProcessingRequest_ResponseTrailers:
+		if x.finished {
+			return nil
+		}
+		if x.phase == inResponse && x.response != nil {
+			return x.settle(x.response.trailers(viewOf(in.ResponseTrailers.GetTrailers())))
+		}
+	}
+	x.cut("out_of_order", errOutOfOrder)
+	return nil
+}
+
+// onRequestHeaders decides what headers alone can decide: the surface, the credential, the principal.
+func (x *exchange) onRequestHeaders(h headerView, end bool) []reply {
+	x.request = h
+	path, query, _ := strings.Cut(h.get(":path"), "?")
+	x.shape = refuse.ShapeOf(path)
+	x.record.Path = path
+
+	surface, refused := surfaceOf(h.get(":method"), path)
+	if refused != nil {
+		return x.refuse(refused)
+	}
+	x.surface = surface
+	principal, refused := x.authenticate(h, query)
+	if refused != nil {
+		return x.refuse(refused)
+	}
+	if refused := x.admit(principal); refused != nil {
+		return x.refuse(refused)
+	}
+	switch {
+	case surface == modelList:
+		return x.listModels()
+	case end:
+		return x.refuse(refuse.New(http.StatusBadRequest, refuse.MalformedJSON, "the request has no body; send a JSON object", "no body"))
+	case !jsonContent(h.get("content-type")):
+		return x.refuse(refuse.New(http.StatusUnsupportedMediaType, refuse.UnsupportedMediaType,
+			"content-type must be application/json", "content-type %q", clip(h.get("content-type"))))
+	}
+	x.phase = awaitRequestBody
+	return []reply{continueRequestHeaders()}
+}
+
+// onRequestBody is the request half's walk.
+func (x *exchange) onRequestBody(body []byte) []reply {
+	plain, refused := decodeBody(body, x.request.all("content-encoding"), x.s.cfg.Limits.RequestBytes)
+	if refused != nil {
+		return x.refuse(refused)
+	}
+	wanted, refused := parseRequest(plain, x.s.cfg.Limits)
+	if refused != nil {
+		return x.refuse(refused)
+	}
+	x.wanted = wanted
+	target, named, refused := x.resolve(wanted)
+	if refused != nil {
+		return x.refuse(refused)
+	}
+	x.target = target
+	decision, refused := x.decideRequest(wanted, named)
+	if refused != nil {
+		return x.refuse(refused)
+	}
+	edit, refused := x.clean(wanted, decision)
+	if refused != nil {
+		return x.refuse(refused)
+	}
+	key, refused := x.payingKey(decision)
+	if refused != nil {
+		return x.refuse(refused)
+	}
+	upstream, err := openaichat.Apply(wanted, edit)
+	if err != nil {
+		return x.refuse(refuse.New(http.StatusInternalServerError, refuse.Internal, "the request could not be rewritten", "apply: %v", err))
+	}
+	x.record.BytesIn = len(plain)
+	x.phase = awaitResponse
+	return []reply{x.forward(key, upstream, len(body) != len(plain) || &upstream[0] != &body[0])}
+}
+
+// forward sends the cleaned request to the target with the paying key.
+func (x *exchange) forward(key credential.Key, body []byte, changed bool) reply {
+	t := x.target
+	m := mutation{
+		set: []header{
+			{headers.Cluster, t.Cluster},
+			{":authority", t.Host},
+			{":path", t.Path},
+			{"authorization", "Bearer " + key.Reveal()},
+			{"accept-encoding", "identity"},
+			contentLength(len(body)),
+		},
+		remove: x.request.unwanted(towardsUpstream),
+	}
+	if t.Referer != "" && x.request.get("http-referer") == "" {
+		m.set = append(m.set, header{"http-referer", t.Referer})
+	}
+	if t.Title != "" && x.request.get("x-title") == "" {
+		m.set = append(m.set, header{"x-title", t.Title})
+	}
+	m.remove = except(m.remove, m.set)
+	if !changed {
+		body = nil
+	}
+	return forwardRequest(m, body, x.metadata())
+}
+
+// except leaves out of remove what set sets: Envoy removes after it sets.
+func except(remove []string, set []header) []string {
+	kept := remove[:0]
+next:
+	for _, name := range remove {
+		for _, h := range set {
+			if h.name == name {
+				continue next
+			}
+		}
+		kept = append(kept, name)
+	}
+	return kept
+}

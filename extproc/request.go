@@ -1,0 +1,288 @@
+package extproc
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/yellowjack/yellowjack/internal/credential"
+	"github.com/yellowjack/yellowjack/internal/headers"
+	"github.com/yellowjack/yellowjack/internal/identity"
+	"github.com/yellowjack/yellowjack/internal/llm"
+	"github.com/yellowjack/yellowjack/internal/llm/openaichat"
+	"github.com/yellowjack/yellowjack/internal/refuse"
+	"github.com/yellowjack/yellowjack/internal/route"
+	"github.com/yellowjack/yellowjack/internal/strictjson"
+	"github.com/yellowjack/yellowjack/policies"
+)
+
+// surface is what a path asks for.
+type surface uint8
+
+const (
+	chatCompletions surface = iota + 1
+	modelList
+)
+
+func (s surface) String() string {
+	switch s {
+	case chatCompletions:
+		return "chat"
+	case modelList:
+		return "models"
+	}
+	return "none"
+}
+
+// surfaceOf names the surface; unknown paths and methods are refused.
+func surfaceOf(method, path string) (surface, *refuse.Refusal) {
+	var s surface
+	want := http.MethodPost
+	switch path {
+	case "/v1/chat/completions":
+		s = chatCompletions
+	case "/v1/models":
+		s, want = modelList, http.MethodGet
+	default:
+		return 0, refuse.New(http.StatusNotFound, refuse.NotFound,
+			"this path is not served here; use /v1/chat/completions or /v1/models", "path %q", clip(path))
+	}
+	if method != want {
+		return 0, refuse.New(http.StatusMethodNotAllowed, refuse.MethodNotAllowed, "use "+want+" for this path", "method %q", clip(method))
+	}
+	return s, nil
+}
+
+// authenticate finds the one credential and verifies it.
+func (x *exchange) authenticate(h headerView, query string) (*identity.Principal, *refuse.Refusal) {
+	token, refused := identity.Credential(h.all, query)
+	if refused != nil {
+		return nil, refused
+	}
+	if rest := identity.StripQuery(query); rest != "" {
+		return nil, refuse.New(http.StatusBadRequest, refuse.UnknownField, "this path takes no query parameters", "query parameters")
+	}
+	if token == "" {
+		if p, ok := x.s.cfg.Identity.Anonymous(); ok {
+			return p, nil
+		}
+		return nil, refuse.New(http.StatusUnauthorized, refuse.NoCredential,
+			"send a token of your identity provider as Authorization: Bearer, or as the API key of your SDK", "no credential")
+	}
+	return x.s.cfg.Identity.Verify(x.ctx, token)
+}
+
+// admit takes one of the principal's slots.
+func (x *exchange) admit(p *identity.Principal) *refuse.Refusal {
+	x.principal = p
+	x.subject = policies.Principal{
+		Issuer: p.Issuer(), Subject: p.Subject(), User: p.User(), Client: p.Client(), Tenant: p.Tenant(), Actor: p.Actor(),
+		Groups: p.Groups(), Teams: p.Teams(), Scopes: p.Scopes(), Subjects: p.Subjects(), Anonymous: p.IsAnonymous(),
+	}
+	x.record.Issuer, x.record.Subject, x.record.User, x.record.Client = p.Issuer(), p.Subject(), p.User(), p.Client()
+	release, ok := x.s.users.take(p.Key())
+	if !ok {
+		return refuse.New(http.StatusTooManyRequests, refuse.Overloaded, "too many of your requests are in progress; try again when one has ended",
+			"principal has %d exchanges", x.s.cfg.Limits.ConcurrentPerPrincipal)
+	}
+	x.held = release
+	return nil
+}
+
+// parseRequest builds the dialect's view.
+func parseRequest(body []byte, l Limits) (*llm.Request, *refuse.Refusal) {
+	wanted, err := openaichat.ParseRequest(body, strictjson.Limits{MaxBytes: l.RequestBytes, MaxDepth: l.JSONDepth})
+	if err == nil {
+		return wanted, nil
+	}
+	var field *openaichat.FieldError
+	if errors.As(err, &field) {
+		return nil, refuse.New(http.StatusBadRequest, refuse.UnknownField, field.Error(), "request: %v", err)
+	}
+	return nil, refuse.New(http.StatusBadRequest, refuse.MalformedJSON, err.Error(), "request: %v", err)
+}
+
+// resolve finds the upstream of the request's model, and of every further model that it names. All must live at the one
+// provider: a list across providers is a fallback chain.
+func (x *exchange) resolve(wanted *llm.Request) (route.Target, []policies.Model, *refuse.Refusal) {
+	table := x.s.cfg.Routes.Load()
+	target, refused := table.Resolve(wanted.Model)
+	if refused != nil {
+		return route.Target{}, nil, refused
+	}
+	named := make([]policies.Model, 1, 1+len(wanted.MoreModels))
+	named[0] = policies.Model{Named: wanted.Model, Provider: target.Provider, Name: target.Model}
+	for _, m := range wanted.MoreModels {
+		// models[] reaches the provider as it stands, so its names are the provider's own.
+		named = append(named, policies.Model{Named: m.Name, Provider: target.Provider, Name: m.Name})
+	}
+	x.record.NamedModel, x.record.Model, x.record.Provider = wanted.Model, target.Model, target.Provider
+	return target, named, nil
+}
+
+// decideRequest asks policy whether this principal may use these models with these tools now.
+func (x *exchange) decideRequest(wanted *llm.Request, named []policies.Model) (policies.Decision, *refuse.Refusal) {
+	in := &policies.RequestInput{
+		Principal: x.subject, Surface: x.surface.String(), Stream: wanted.Stream, Model: named[0], Models: named,
+		UnknownFields: wanted.Unknown, ToolChoice: wanted.Choice.Names,
+	}
+	for _, f := range wanted.Features {
+		in.Features = append(in.Features, policies.Feature{Name: f.Name, Value: f.Value})
+	}
+	if x.request.get(headers.ProviderKey) != "" {
+		in.BYOK = x.target.Provider
+	}
+	for _, t := range wanted.Tools {
+		in.Tools = append(in.Tools, policies.Tool{Name: t.Name, Type: t.Type, Server: t.Server})
+	}
+	for _, r := range wanted.Results {
+		in.Results = append(in.Results, policies.Result{Tool: r.Tool, ID: r.ID, Attributed: r.Attributed, Bytes: r.Bytes})
+	}
+	x.results = in.Results
+	d, err := x.s.cfg.Policies.Request(x.ctx, in)
+	x.record.DecisionID, x.record.PolicyRevision = d.ID, d.Revision
+	if err != nil {
+		return policies.Decision{}, refuse.New(http.StatusForbidden, refuse.PolicyError, "the policy could not be evaluated; ask its authors", "policy.request: %v", err)
+	}
+	if !d.Allowed {
+		return policies.Decision{}, denial(d)
+	}
+	x.record.Rule = d.Rule
+	return d, nil
+}
+
+// denial turns a policy's refusal into one for the client; the status is the policy's when it is a client error.
+func denial(d policies.Decision) *refuse.Refusal {
+	status, code, reason := d.HTTPStatus, d.Code, d.Reason
+	if status < 400 || status > 499 {
+		status = http.StatusForbidden
+	}
+	if code == "" {
+		code = refuse.PolicyDenied
+	}
+	if reason == "" {
+		reason = "policy does not allow this request"
+	}
+	r := refuse.New(status, code, reason, "denied by policy: %s", reason)
+	r.Rule = d.Rule
+	return r
+}
+
+// droppedResult is what a model reads in the place of a result that policy drops.
+const droppedResult = "[yellowjack: this tool result was removed by policy]"
+
+// clean turns the decision into the edit of the request: tools that are not offered leave it, results are treated.
+// A result that policy wants quarantined is refused by name: quarantine is not built yet.
+func (x *exchange) clean(wanted *llm.Request, d policies.Decision) (openaichat.Edit, *refuse.Refusal) {
+	edit := openaichat.Edit{Model: x.target.Model}
+	x.offered = make(map[string]bool, len(wanted.Tools))
+	for _, t := range wanted.Tools {
+		if d.Tools[t.Name] == policies.Offer {
+			x.offered[t.Name] = true
+			x.record.ToolsOffered = append(x.record.ToolsOffered, t.Name)
+			continue
+		}
+		if edit.HideTools == nil {
+			edit.HideTools = map[string]bool{}
+		}
+		edit.HideTools[t.Name] = true
+		x.record.ToolsHidden = append(x.record.ToolsHidden, t.Name)
+	}
+	for _, name := range wanted.Choice.Names {
+		if !x.offered[name] {
+			return edit, refuse.New(http.StatusForbidden, refuse.ToolChoiceDenied,
+				"tool_choice names "+quoted(name)+", which you may not use", "tool_choice names hidden tool %q", clip(name))
+		}
+	}
+	if len(d.Results) != len(wanted.Results) {
+		return edit, refuse.New(http.StatusForbidden, refuse.PolicyError, "the policy could not be evaluated; ask its authors",
+			"policy treats %d results of %d", len(d.Results), len(wanted.Results))
+	}
+	for i, treatment := range d.Results {
+		switch treatment {
+		case policies.Pass:
+		case policies.Drop:
+			if edit.DropResults == nil {
+				edit.DropResults = map[int]string{}
+			}
+			edit.DropResults[i] = droppedResult
+		default:
+			return edit, refuse.New(http.StatusForbidden, refuse.QuarantineUnavailable,
+				"the result of "+toolName(wanted.Results[i].Tool)+" is not trusted, and quarantine is not built yet; policy must trust or drop this tool's results",
+				"result %d of %q: treatment %q", i, clip(wanted.Results[i].Tool), treatment)
+		}
+	}
+	return edit, nil
+}
+
+// payingKey is the provider key of this exchange: the caller's own where the client sent one and policy allows it, else
+// the most specific credential that the principal may use.
+func (x *exchange) payingKey(d policies.Decision) (credential.Key, *refuse.Refusal) {
+	if own := x.request.all(headers.ProviderKey); len(own) > 0 {
+		if !d.BYOK || len(own) > 1 || own[0] == "" || !sendable(own[0]) {
+			return credential.Key{}, refuse.New(http.StatusForbidden, refuse.BYOKDenied,
+				"you may not bring your own key for "+x.target.Provider, "byok for %s", x.target.Provider)
+		}
+		x.record.Credential = x.target.Provider + "/byok"
+		return credential.Own(x.target.Provider, own[0]), nil
+	}
+	key, ok := x.s.cfg.Credentials.Pick(x.principal, x.target.Provider)
+	if !ok {
+		return credential.Key{}, refuse.New(http.StatusForbidden, refuse.NoProviderKey,
+			"no key of "+x.target.Provider+" may be used by you; ask for one to be configured", "no credential for %s", x.target.Provider)
+	}
+	x.record.Credential = key.ID
+	return key, nil
+}
+
+// listModels answers GET /v1/models with what this principal may use.
+func (x *exchange) listModels() []reply {
+	table := x.s.cfg.Routes.Load()
+	type entry struct {
+		ID      string `json:"id"`
+		Object  string `json:"object"`
+		Created int64  `json:"created"`
+		OwnedBy string `json:"owned_by"`
+	}
+	var named []policies.Model
+	for _, name := range table.Models() {
+		target, refused := table.Resolve(name)
+		if refused != nil {
+			continue
+		}
+		if _, ok := x.s.cfg.Credentials.Pick(x.principal, target.Provider); ok {
+			named = append(named, policies.Model{Named: name, Provider: target.Provider, Name: target.Model})
+		}
+	}
+	allowed, err := x.s.cfg.Policies.Models(x.ctx, x.subject, named)
+	if err != nil || len(allowed) != len(named) {
+		return x.refuse(refuse.New(http.StatusForbidden, refuse.PolicyError, "the policy could not be evaluated; ask its authors", "policy.models: %v", err))
+	}
+	list := struct {
+		Object string  `json:"object"`
+		Data   []entry `json:"data"`
+	}{Object: "list", Data: []entry{}}
+	for i, m := range named {
+		if allowed[i] {
+			list.Data = append(list.Data, entry{m.Named, "model", 0, m.Provider})
+		}
+	}
+	body, err := json.Marshal(list)
+	if err != nil {
+		return x.refuse(refuse.New(http.StatusInternalServerError, refuse.Internal, "the list could not be written", "models: %v", err))
+	}
+	return x.answer(http.StatusOK, []header{{"content-type", "application/json"}}, body, "models")
+}
+
+// jsonContent tells whether a content type is JSON in UTF-8.
+func jsonContent(value string) bool {
+	kind, params, _ := strings.Cut(strings.ToLower(value), ";")
+	params = strings.ReplaceAll(strings.TrimSpace(params), `"`, "")
+	return strings.TrimSpace(kind) == "application/json" && (params == "" || params == "charset=utf-8")
+}
+
+// sendable tells whether a client's own key may stand in a header: visible ASCII only.
+func sendable(key string) bool {
+	return len(key) <= 1024 && !strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' })
+}

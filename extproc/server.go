@@ -1,0 +1,101 @@
+package extproc
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// Service serves Envoy's ExternalProcessor. Make one with New.
+type Service struct {
+	extprocv3.UnimplementedExternalProcessorServer
+	cfg   Config
+	slots chan struct{}
+	users *userSlots
+}
+
+// Process is one exchange: the only place that receives from and sends to Envoy.
+//
+// It never returns nil before the exchange has finished: Envoy would go on unguarded. It waits for Envoy's next message
+// no longer than the exchange says, and gives the exchange a turn when that time is over.
+func (s *Service) Process(stream extprocv3.ExternalProcessor_ProcessServer) error {
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	default:
+		s.cfg.Metrics.Overloaded()
+		return status.Error(codes.ResourceExhausted, "too many exchanges at once")
+	}
+	x := newExchange(stream.Context(), s)
+	defer x.end()
+
+	ctx, cancel := context.WithCancel(stream.Context())
+	defer cancel()
+	incoming := make(chan received)
+	go receive(ctx, stream, incoming)
+
+	timer := time.NewTimer(x.wait())
+	defer timer.Stop()
+	for {
+		var replies []reply
+		select {
+		case in := <-incoming:
+			if in.err != nil {
+				return s.closed(x, in.err)
+			}
+			replies = x.handle(in.message)
+		case <-timer.C:
+			replies = x.late()
+		}
+		for _, r := range replies {
+			if err := stream.Send(r); err != nil {
+				x.cut("send", err)
+				return status.Error(codes.Unavailable, "the stream to Envoy broke")
+			}
+		}
+		if x.failed != nil {
+			return status.Error(codes.Aborted, "the exchange was ended")
+		}
+		timer.Reset(x.wait())
+	}
+}
+
+// received is one Recv.
+type received struct {
+	message *extprocv3.ProcessingRequest
+	err     error
+}
+
+// receive turns Recv into a channel, so that a wait can have a deadline. It ends with the stream: when Process returns,
+// gRPC cancels the stream's context and Recv with it.
+func receive(ctx context.Context, stream extprocv3.ExternalProcessor_ProcessServer, out chan<- received) {
+	for {
+		m, err := stream.Recv()
+		select {
+		case out <- received{m, err}:
+			if err != nil {
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// closed ends the stream after Envoy ended it. A finished exchange ends well; any other was cut off, by the client or
+// by Envoy, and the status says so even if nobody is left to read it.
+func (s *Service) closed(x *exchange, err error) error {
+	if x.finished {
+		return nil
+	}
+	if errors.Is(err, io.EOF) {
+		err = errors.New("Envoy ended the exchange")
+	}
+	x.cut("client_gone", err)
+	return status.Error(codes.Canceled, "the exchange was cut off")
+}

@@ -1,0 +1,104 @@
+package extproc
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/yellowjack/yellowjack/internal/hold"
+	"github.com/yellowjack/yellowjack/internal/llm/openaichat"
+	"github.com/yellowjack/yellowjack/internal/refuse"
+	"github.com/yellowjack/yellowjack/internal/sse"
+)
+
+// keepaliveAfter is how long the client of a stream hears nothing, while a call is held, before a comment keeps its
+// watchdog quiet.
+const keepaliveAfter = 3 * time.Second
+
+// streamed is an answer in server-sent events: each piece goes through the gate, and out comes what may be released.
+type streamed struct {
+	x     *exchange
+	head  headerView
+	gate  *hold.Gate
+	spoke time.Time // when the client last heard something
+	begun bool
+}
+
+func newStreamed(x *exchange, head headerView) *streamed {
+	l := x.s.cfg.Limits
+	s := &streamed{x: x, head: head, spoke: time.Now()}
+	s.gate = hold.New(hold.Config{
+		MaxHeld: l.HeldBytes, MaxEvent: l.EventBytes, MaxCalls: l.HeldCalls, Choices: x.wanted.Choices,
+		Decide: x.decideCalls,
+		Model: func(name string) error {
+			if refused := x.answeredBy(name); refused != nil {
+				return refused
+			}
+			return nil
+		},
+	})
+	return s
+}
+
+func (s *streamed) started() bool { return s.begun }
+
+// begin releases the headers: the content type is a stream's, and everything after them is decided event by event.
+func (s *streamed) begin() []reply {
+	s.begun = true
+	return []reply{answerResponseHeaders(s.x.responseHead(s.head, -1))}
+}
+
+func (s *streamed) body(chunk []byte, end bool) ([]reply, *refuse.Refusal) {
+	if !s.begun { // headers that ended the response: a stream with nothing in it
+		return nil, invalid("the provider's stream was empty", "empty stream")
+	}
+	released, err := s.gate.Write(nil, chunk)
+	if err == nil && end {
+		released, err = s.gate.Close(released)
+	}
+	return s.release(released, err, end, nil)
+}
+
+func (s *streamed) trailers(h headerView) ([]reply, *refuse.Refusal) {
+	released, err := s.gate.Close(nil)
+	return s.release(released, err, true, &h)
+}
+
+// release sends what the gate let go; on an error that comes first, and then the refusal in-band.
+func (s *streamed) release(body []byte, err error, end bool, trailers *headerView) ([]reply, *refuse.Refusal) {
+	if len(body) > 0 {
+		s.spoke = time.Now()
+	}
+	if err != nil {
+		return releaseBody(nil, body, false, nil), streamRefusal(err)
+	}
+	if !end {
+		return releaseBody(nil, body, false, nil), nil
+	}
+	s.x.used(s.gate.Usage())
+	return s.x.last(nil, body, trailers), nil
+}
+
+// broken ends the stream with an error event of the dialect: never a silent cut.
+func (s *streamed) broken(r *refuse.Refusal) []reply {
+	event := openaichat.AppendError(nil, r.Body(s.x.shape, s.x.record.DecisionID))
+	return releaseBody(nil, event, true, s.x.metadata())
+}
+
+// keepalive is a comment, when a held call has kept the client waiting.
+func (s *streamed) keepalive(now time.Time) []reply {
+	if !s.gate.Held() || now.Sub(s.spoke) < keepaliveAfter {
+		return nil
+	}
+	s.spoke = now
+	return releaseBody(nil, sse.AppendComment(nil, "a tool call is being checked"), false, nil)
+}
+
+// streamRefusal turns the gate's error into a refusal.
+func streamRefusal(err error) *refuse.Refusal {
+	var broken *hold.StreamError
+	if errors.As(err, &broken) {
+		return refuse.New(http.StatusBadGateway, refuse.UpstreamInvalid, "the provider's stream broke and was ended", "stream: %v", err)
+	}
+	return asRefusal(err)
+}
