@@ -1,18 +1,24 @@
-// Package headers names the HTTP headers that are Yellowjack's own. Envoy's configuration and the ext_proc service must
-// agree on them to the letter: Internal is stripped from every client's request before Envoy matches a route.
+// Package headers names the HTTP headers that Envoy and the ext_proc service share.
+//
+// The first route match decides where a request goes, and a cleanly closed ext_proc stream lets a request go on as the
+// client sent it. So a client that could send the routing header would choose its own upstream. Envoy therefore removes
+// every header of Internal before it matches a route (envoy/listener.go), and again before a request leaves
+// (envoy/route.go). ProviderKey is the one header of this family that a client may send; the exchange takes it, and the
+// route removes it too.
 package headers
 
-// Prefix begins every header of ours.
-const Prefix = "x-yellowjack-"
-
 const (
-	// Cluster names the upstream cluster. Envoy routes by it, so no client may ever send it.
-	Cluster = Prefix + "cluster"
-	// ProviderKey is the caller's own provider key (BYOK). It is a client's header, and never goes upstream.
-	ProviderKey = Prefix + "provider-key"
-	// DecisionID is on every answer: it finds the exchange in the audit.
-	DecisionID = Prefix + "decision-id"
+	// Prefix begins every header of ours.
+	Prefix = "x-yellowjack-"
+	// Cluster names the Envoy cluster that a decided request goes to. Only the ext_proc service may set it.
+	Cluster = "x-yellowjack-cluster"
+	// ProviderKey carries a caller's own provider key (BYOK).
+	ProviderKey = "x-yellowjack-provider-key"
+	// DecisionID is on every answer: what to quote when asking why.
+	DecisionID = "x-yellowjack-decision-id"
 )
 
-// Internal lists the headers that only we may set; a client's are removed before the first route match.
-func Internal() []string { return []string{Cluster, DecisionID} }
+// Internal lists the headers that no client may send and no provider may see, in lower case.
+func Internal() []string {
+	return []string{Cluster, DecisionID}
+}
