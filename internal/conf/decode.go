@@ -35,6 +35,9 @@ func (p path) with(key string) path { return append(slices.Clip(p), key) }
 func (p path) item(i int) path      { return p.with("[" + strconv.Itoa(i) + "]") }
 
 func (p path) String() string {
+	if len(p) > 16 {
+		p = append(slices.Clone(p[:8]), "…")
+	}
 	return strings.ReplaceAll(strings.Join(p, "."), ".[", "[")
 }
 
@@ -72,7 +75,7 @@ func (d *decoder) value(n *yaml.Node, p path, v reflect.Value, tag reflect.Struc
 	for n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
-	if dv, ok := v.Addr().Interface().(defaulter); ok && v.Kind() == reflect.Struct && v.IsZero() {
+	if dv, ok := v.Addr().Interface().(defaulter); ok {
 		dv.defaults()
 	}
 	switch v.Type() {

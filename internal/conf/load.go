@@ -48,7 +48,6 @@ func parse(name, dir string, b []byte) (*Config, error) {
 	}
 	c := &Config{File: name, Dir: dir, lines: d.lines}
 	d.value(root, nil, reflect.ValueOf(c).Elem(), "", 0)
-	// A file that could not be read as written is not checked further where that would only repeat the error.
 	d.check(c)
 	if len(d.errs) > 0 {
 		d.errs.Sort()
@@ -59,7 +58,10 @@ func parse(name, dir string, b []byte) (*Config, error) {
 	return c, nil
 }
 
-var yamlLine = regexp.MustCompile(`line (\d+): `)
+var (
+	yamlLine   = regexp.MustCompile(`line (\d+): `)
+	yamlQuoted = regexp.MustCompile(`'[^']*' ?`)
+)
 
 // document parses exactly one YAML document.
 func (d *decoder) document(b []byte) (*yaml.Node, bool) {
@@ -76,7 +78,7 @@ func (d *decoder) document(b []byte) (*yaml.Node, bool) {
 			line, _ = strconv.Atoi(what[m[2]:m[3]])
 			what = what[:m[0]] + what[m[1]:]
 		}
-		d.fail(line, nil, "is no YAML: "+what, "mend the syntax")
+		d.fail(line, nil, "is no YAML: "+yamlQuoted.ReplaceAllString(what, ""), "mend the syntax")
 		return nil, false
 	}
 	var more yaml.Node

@@ -12,7 +12,7 @@ import (
 // redacted is what every way of printing a secret shows.
 const redacted = "[redacted]"
 
-// maxSecret bounds a secret's file; a key is far smaller, and a device file would never end.
+// maxSecret bounds a secret's file; a key is far smaller.
 const maxSecret = 64 << 10
 
 // Secret says where a secret is: in a file or in an environment variable, never in the configuration itself.
@@ -34,7 +34,7 @@ func (s Secret) Reveal() (string, error) {
 	case s.File != "" && s.Env != "":
 		return "", errors.New("has both a file and an environment variable")
 	case s.File != "":
-		b, err := readSmall(s.File)
+		b, err := readSmall(s.File, maxSecret)
 		if err != nil {
 			return "", fmt.Errorf("the file cannot be read: %w", err)
 		}
@@ -55,7 +55,8 @@ func (s Secret) Reveal() (string, error) {
 	return v, nil
 }
 
-func readSmall(name string) ([]byte, error) {
+// readSmall reads a regular file of at most limit bytes: a device or a pipe would never end.
+func readSmall(name string, limit int64) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, withoutPath(err)
@@ -68,12 +69,12 @@ func readSmall(name string) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, errors.New("not a regular file")
 	}
-	b, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
 		return nil, withoutPath(err)
 	}
-	if len(b) > maxSecret {
-		return nil, fmt.Errorf("larger than %d bytes", maxSecret)
+	if int64(len(b)) > limit {
+		return nil, fmt.Errorf("larger than %d bytes", limit)
 	}
 	return b, nil
 }

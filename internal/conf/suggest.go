@@ -12,6 +12,10 @@ func contains(list []string, s string) bool { return slices.Contains(list, s) }
 
 // unknown reports a key that is not known here, with the known one that is nearest.
 func (d *decoder) unknown(key *yaml.Node, p path, known []string) {
+	if !harmless.MatchString(key.Value) {
+		d.fail(key.Line, p, "has an unknown key (not shown here)", "remove it")
+		return
+	}
 	if s := nearest(key.Value, known); s != "" {
 		d.fail(key.Line, p.with(key.Value), "is unknown", fmt.Sprintf("did you mean %q?", s))
 		return
