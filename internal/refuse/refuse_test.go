@@ -90,13 +90,13 @@ func TestErrorIsTheLog(t *testing.T) {
 
 func TestShapeOf(t *testing.T) {
 	for path, want := range map[string]Shape{
-		"/v1/chat/completions":                    OpenAI,
-		"/v1/models?x=/v1/messages":               OpenAI,
-		"/":                                       OpenAI,
-		"":                                        OpenAI,
-		"/v1/messages":                            Anthropic,
-		"/v1/messages/count_tokens":               Anthropic,
-		"/anthropic/v1/messages":                  Anthropic,
+		"/v1/chat/completions":      OpenAI,
+		"/v1/models?x=/v1/messages": OpenAI,
+		"/":                         OpenAI,
+		"":                          OpenAI,
+		"/v1/messages":              Anthropic,
+		"/v1/messages/count_tokens": Anthropic,
+		"/anthropic/v1/messages":    Anthropic,
 		"/google/v1beta/models/x:generateContent": Gemini,
 		"/mcp":               JSONRPC,
 		"/mcp/files":         JSONRPC,
