@@ -1,9 +1,27 @@
-// Package policies decides, in Rego, what a principal may do.
+// Package policies decides, in Rego, what a principal may do: which models,
+// features and tools a request may use, and which of the tool calls that come
+// back may be made. It holds OPA; nothing else imports it.
+//
+// One decision is one query, with every tool of the exchange in it. Its input
+// is built as Rego values straight from the structs (project.go), it is asked
+// of a prepared query (decide.go), and the answer is read strictly
+// (decode.go): what is undefined, misshapen, erroring or late is an error and
+// the decision that comes with it is the zero one, which denies. Whatever a
+// policy says, a tool that is not visible is not offered and a call to it is
+// denied.
+//
+// Policies and data come from the program itself, from a folder and from the
+// configuration (load.go, merge.go, data.go). They are checked and compiled
+// apart, then put into the store of OPA's plugin manager in one transaction
+// whose commit also swaps the prepared queries (engine.go), so that no decision
+// sees the policies of one revision and the data of another. A folder is
+// watched (reload.go); when it is broken the last good policies stay.
+//
+// The Rego is in rego/, and rego/README.md is for those who write it.
 package policies
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"time"
 
@@ -14,56 +32,38 @@ import (
 type Config struct {
 	Folder     string         // .rego and data files that add to the shipped ones; "" for none
 	Data       map[string]any // policies.data of the configuration
-	Logger     *slog.Logger
-	Timeout    time.Duration // for one decision; default 1s
+	Logger     *slog.Logger   // default slog.Default
+	Timeout    time.Duration  // for one decision; default 1s
+	Poll       time.Duration  // how often the folder is read where no event came; default 5s
 	Registerer prometheus.Registerer
 	OnReload   func(error) // called after each reload, with nil when it was taken
 }
 
-// Engine answers from one immutable snapshot of policies and data.
-type Engine struct{}
-
-// New loads the policies; a broken or missing folder is an error.
-func New(ctx context.Context, c Config) (*Engine, error) { return nil, errors.New("policies: not loaded") }
-
-// Request decides a request half.
-func (e *Engine) Request(ctx context.Context, in *RequestInput) (Decision, error) {
-	return Decision{}, errors.New("policies: not loaded")
+// New loads the policies and watches the folder until ctx or the engine ends.
+// A broken or missing folder is an error that names file and line.
+func New(ctx context.Context, c Config) (*Engine, error) {
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Timeout <= 0 {
+		c.Timeout = time.Second
+	}
+	if c.Poll <= 0 {
+		c.Poll = 5 * time.Second
+	}
+	files, err := readFolder(c.Folder)
+	if err != nil {
+		return nil, err
+	}
+	e, err := newEngine(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.load(ctx, files); err != nil {
+		e.manager.Stop(ctx)
+		return nil, err
+	}
+	e.metrics.loaded(nil)
+	e.watch(ctx, files)
+	return e, nil
 }
-
-// Toolcall decides a batch of tool calls.
-func (e *Engine) Toolcall(ctx context.Context, in *ToolcallInput) (CallsDecision, error) {
-	return CallsDecision{}, errors.New("policies: not loaded")
-}
-
-// Models says, by index, which models the principal may use.
-func (e *Engine) Models(ctx context.Context, p Principal, models []Model) ([]bool, error) {
-	return nil, errors.New("policies: not loaded")
-}
-
-// Visible maps each of the tools that the principal may see to its canonical name.
-func (e *Engine) Visible(ctx context.Context, p Principal, tools []string) (map[string]string, error) {
-	return nil, errors.New("policies: not loaded")
-}
-
-// Revision names the policies and data in force.
-func (e *Engine) Revision() string { return "" }
-
-// Ready is nil while policies are in force.
-func (e *Engine) Ready() error { return errors.New("policies: not loaded") }
-
-// Close stops watching and releases what the engine holds.
-func (e *Engine) Close() {}
-
-// DataError says what is wrong with policy data, and where.
-type DataError struct {
-	Path   []string // keys from the root of data: tools, slack__post_message, alow
-	Reason string
-}
-
-// Error says the path and the reason.
-func (e *DataError) Error() string { return e.Reason }
-
-// ValidateData refuses unknown keys, misshapen values and keys not built yet;
-// each problem is a *DataError (joined by errors.Join when there are several).
-func ValidateData(data map[string]any) error { return nil }

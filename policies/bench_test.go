@@ -1,0 +1,41 @@
+package policies
+
+import (
+	"fmt"
+	"testing"
+)
+
+// A hundred principals and more, so that nothing is won by asking the same twice.
+const principals = 128
+
+func BenchmarkRequest(b *testing.B) {
+	for _, n := range []int{1, 10, 50} {
+		b.Run(fmt.Sprintf("tools=%d", n), func(b *testing.B) {
+			e := engine(b, Config{Data: many(n)})
+			in := requestInput(n)
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				in.Principal = principal(i % principals)
+				if d, err := e.Request(b.Context(), in); err != nil || !d.Allowed {
+					b.Fatal(d, err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkToolcall(b *testing.B) {
+	for _, n := range []int{1, 10, 50} {
+		b.Run(fmt.Sprintf("calls=%d", n), func(b *testing.B) {
+			e := engine(b, Config{Data: many(n)})
+			in := toolcallInput(n)
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				in.Principal = principal(i % principals)
+				if d, err := e.Toolcall(b.Context(), in); err != nil || len(d.Calls) != n {
+					b.Fatal(d, err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,151 @@
+package policies
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	opametrics "github.com/open-policy-agent/opa/v1/metrics"
+	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/topdown"
+)
+
+// ErrUndefined is an answer that no rule gave.
+var ErrUndefined = errors.New("policies: the policies give no answer")
+
+// ErrLate is an answer that did not come in time.
+var ErrLate = errors.New("policies: the policies did not answer in time")
+
+// Request decides a request half. With an error comes the zero Decision.
+func (e *Engine) Request(ctx context.Context, in *RequestInput) (Decision, error) {
+	return guard(func() (Decision, error) {
+		names := in.names()
+		a, err := e.ask(ctx, askRequest, in.value(names))
+		if err != nil {
+			return Decision{}, err
+		}
+		d, err := decodeRequest(a.decision, names, len(in.Results), a.visible)
+		if err != nil {
+			return Decision{}, err
+		}
+		d.BYOK = d.BYOK && in.BYOK != ""
+		d.ID, d.Revision = newID(), a.revision
+		return d, nil
+	})
+}
+
+// Toolcall decides a batch of tool calls. With an error comes the zero
+// CallsDecision, which answers no call.
+func (e *Engine) Toolcall(ctx context.Context, in *ToolcallInput) (CallsDecision, error) {
+	return guard(func() (CallsDecision, error) {
+		value, err := in.value(in.names())
+		if err != nil {
+			return CallsDecision{}, err
+		}
+		a, err := e.ask(ctx, askToolcall, value)
+		if err != nil {
+			return CallsDecision{}, err
+		}
+		calls, err := decodeCalls(a.decision, in.Calls, a.visible)
+		if err != nil {
+			return CallsDecision{}, err
+		}
+		return CallsDecision{ID: newID(), Revision: a.revision, Calls: calls}, nil
+	})
+}
+
+// Models says, by index, which models the principal may use.
+func (e *Engine) Models(ctx context.Context, p Principal, models []Model) ([]bool, error) {
+	return guard(func() ([]bool, error) {
+		a, err := e.ask(ctx, askModels, modelsValue(&p, models))
+		if err != nil {
+			return nil, err
+		}
+		return decodeModels(a.decision, len(models))
+	})
+}
+
+// Visible maps each of the tools that the principal may see, by the name the
+// client uses, to its canonical name. What is not in it is not visible.
+func (e *Engine) Visible(ctx context.Context, p Principal, tools []string) (map[string]string, error) {
+	return guard(func() (map[string]string, error) {
+		a, err := e.ask(ctx, askVisible, visibleValue(&p, tools))
+		return a.visible, err
+	})
+}
+
+// answer is what one query gave.
+type answer struct {
+	decision *ast.Term
+	visible  map[string]string
+	revision string
+}
+
+// ask asks one question and waits at most the configured time.
+func (e *Engine) ask(ctx context.Context, q question, input ast.Value) (answer, error) {
+	if err := ctx.Err(); err != nil {
+		return answer{}, fmt.Errorf("policies: %w", err)
+	}
+	// The snapshot is taken inside the transaction: a reload swaps it while it
+	// holds the store, so policies and data are of one revision.
+	txn, err := e.store.NewTransaction(ctx)
+	if err != nil {
+		return answer{}, fmt.Errorf("policies: %w", err)
+	}
+	defer e.store.Abort(ctx, txn)
+	s := e.current.Load()
+	if s == nil {
+		return answer{}, e.Ready()
+	}
+	cancel := topdown.NewCancel()
+	defer time.AfterFunc(e.config.Timeout, cancel.Cancel).Stop()
+	if ctx.Done() != nil {
+		defer context.AfterFunc(ctx, cancel.Cancel)()
+	}
+	results, err := s.queries[q].Eval(ctx,
+		rego.EvalParsedInput(input),
+		rego.EvalTransaction(txn),
+		rego.EvalMetrics(opametrics.NoOp()),
+		rego.EvalExternalCancel(cancel))
+	switch {
+	case topdown.IsCancel(err), err == nil && cancel.Cancelled():
+		return answer{}, errors.Join(ErrLate, ctx.Err())
+	case err != nil:
+		return answer{}, fmt.Errorf("policies: %w", located(err))
+	case len(results) == 0:
+		return answer{}, ErrUndefined
+	case len(results) > 1:
+		return answer{}, errors.New("policies: more than one answer")
+	}
+	a := answer{revision: s.revision}
+	a.decision, _ = results[0].Bindings["decision"].(*ast.Term)
+	if visible, ok := results[0].Bindings["visible"].(*ast.Term); ok {
+		a.visible, err = decodeVisible(visible)
+	}
+	return a, err
+}
+
+// guard turns a panic into an error, and any error into the zero answer.
+func guard[T any](decide func() (T, error)) (answer T, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("policies: panic while deciding: %v", r)
+		}
+		if err != nil {
+			var zero T
+			answer = zero
+		}
+	}()
+	return decide()
+}
+
+// newID names one decision; 128 random bits.
+func newID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails since Go 1.24
+	return hex.EncodeToString(b[:])
+}

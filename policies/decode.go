@@ -1,0 +1,325 @@
+package policies
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"golang.org/x/net/http/httpguts"
+)
+
+// A decision document is read strictly: a member that is unknown, missing or
+// of the wrong type makes the whole decision an error, and so a denial. A rule
+// with a typo must not be a rule that passes.
+
+// reader reads one value of a decision document and names where it stands.
+type reader struct {
+	path string
+	term *ast.Term
+}
+
+func (r reader) fail(format string, args ...any) error {
+	return fmt.Errorf("policies: decision: %s %s", r.path, fmt.Sprintf(format, args...))
+}
+
+func (r reader) str(into *string) error {
+	s, ok := r.term.Value.(ast.String)
+	if !ok {
+		return r.fail("is %s, not a string", ast.ValueName(r.term.Value))
+	}
+	*into = string(s)
+	return nil
+}
+
+func (r reader) boolean(into *bool) error {
+	b, ok := r.term.Value.(ast.Boolean)
+	if !ok {
+		return r.fail("is %s, not a boolean", ast.ValueName(r.term.Value))
+	}
+	*into = bool(b)
+	return nil
+}
+
+func (r reader) integer(into *int) error {
+	n, ok := r.term.Value.(ast.Number)
+	if ok {
+		*into, ok = n.Int()
+	}
+	if !ok {
+		return r.fail("is not an integer")
+	}
+	return nil
+}
+
+// word reads one of a few known words.
+func (r reader) word(into *string, known ...string) error {
+	if err := r.str(into); err != nil {
+		return err
+	}
+	for _, k := range known {
+		if *into == k {
+			return nil
+		}
+	}
+	return r.fail("is %q, not one of %s", *into, strings.Join(known, ", "))
+}
+
+// each calls f for every element of an array.
+func (r reader) each(f func(i int, r reader) error) error {
+	a, ok := r.term.Value.(*ast.Array)
+	if !ok {
+		return r.fail("is %s, not an array", ast.ValueName(r.term.Value))
+	}
+	for i := range a.Len() {
+		if err := f(i, reader{path: r.path, term: a.Elem(i)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// members calls f for every member of an object.
+func (r reader) members(f func(key string, r reader) error) error {
+	o, ok := r.term.Value.(ast.Object)
+	if !ok {
+		return r.fail("is %s, not an object", ast.ValueName(r.term.Value))
+	}
+	return o.Iter(func(k, v *ast.Term) error {
+		key, ok := k.Value.(ast.String)
+		if !ok {
+			return r.fail("has a key that is no string")
+		}
+		return f(string(key), reader{path: string(key), term: v})
+	})
+}
+
+// strings reads an object of strings.
+func (r reader) strings() (map[string]string, error) {
+	out := map[string]string{}
+	err := r.members(func(key string, r reader) error {
+		var s string
+		err := r.str(&s)
+		out[key] = s
+		return err
+	})
+	return out, err
+}
+
+// decodeRequest reads data.yellowjack.request.decision.
+func decodeRequest(doc *ast.Term, names []string, results int, visible map[string]string) (Decision, error) {
+	var d Decision
+	said := false
+	err := reader{"document", doc}.members(func(key string, r reader) (err error) {
+		switch key {
+		case "allowed":
+			said = true
+			return r.boolean(&d.Allowed)
+		case "http_status":
+			return r.integer(&d.HTTPStatus)
+		case "code":
+			return r.str(&d.Code)
+		case "reason":
+			return r.str(&d.Reason)
+		case "rule":
+			return r.str(&d.Rule)
+		case "byok":
+			return r.boolean(&d.BYOK)
+		case "headers":
+			d.Headers, err = r.strings()
+			return err
+		case "dynamic_metadata":
+			d.Metadata, err = metadata(r)
+			return err
+		case "tools":
+			d.Tools = make(map[string]string, len(names))
+			return r.members(func(name string, r reader) error {
+				var v string
+				err := r.word(&v, Offer, Hide)
+				d.Tools[name] = v
+				return err
+			})
+		case "results":
+			return r.each(func(_ int, r reader) error {
+				var v string
+				err := r.word(&v, Pass, Quarantine, Drop)
+				d.Results = append(d.Results, v)
+				return err
+			})
+		}
+		return r.fail("is not a member of a request decision")
+	})
+	switch {
+	case err != nil:
+		return Decision{}, err
+	case !said:
+		return Decision{}, errors.New("policies: decision: allowed is missing")
+	}
+	if err := checkHeaders(d.Headers); err != nil {
+		return Decision{}, err
+	}
+	if !d.Allowed {
+		return refused(d)
+	}
+	return complete(d, names, results, visible)
+}
+
+// refused fills in what a refusal may leave out, and offers nothing.
+func refused(d Decision) (Decision, error) {
+	if d.HTTPStatus == 0 {
+		d.HTTPStatus = 403
+	}
+	if d.HTTPStatus < 400 || d.HTTPStatus > 599 {
+		return Decision{}, fmt.Errorf("policies: decision: http_status %d is no refusal", d.HTTPStatus)
+	}
+	if d.Code == "" {
+		d.Code = "policy_denied"
+	}
+	if d.Reason == "" {
+		d.Reason = "refused by policy"
+	}
+	d.Tools, d.Results, d.BYOK = nil, nil, false
+	return d, nil
+}
+
+// complete holds a decision that allows to what was asked: every tool and every
+// result answered, and no tool offered that is not visible.
+func complete(d Decision, names []string, results int, visible map[string]string) (Decision, error) {
+	if d.HTTPStatus != 0 && d.HTTPStatus != 200 {
+		return Decision{}, fmt.Errorf("policies: decision: http_status %d with allowed true", d.HTTPStatus)
+	}
+	if len(d.Results) != results {
+		return Decision{}, fmt.Errorf("policies: decision: results answers %d of %d", len(d.Results), results)
+	}
+	for _, name := range names {
+		if _, ok := d.Tools[name]; !ok {
+			return Decision{}, fmt.Errorf("policies: decision: tools does not answer %q", name)
+		}
+		if _, ok := visible[name]; !ok {
+			d.Tools[name] = Hide
+		}
+	}
+	if len(d.Tools) != len(names) {
+		return Decision{}, errors.New("policies: decision: tools answers more than was asked")
+	}
+	d.HTTPStatus = 200
+	return d, nil
+}
+
+func metadata(r reader) (map[string]any, error) {
+	if _, ok := r.term.Value.(ast.Object); !ok {
+		return nil, r.fail("is %s, not an object", ast.ValueName(r.term.Value))
+	}
+	v, err := ast.JSON(r.term.Value)
+	if err != nil {
+		return nil, r.fail("cannot be read")
+	}
+	m, ok := v.(map[string]any)
+	if !ok {
+		return nil, r.fail("is not an object of JSON values")
+	}
+	return m, nil
+}
+
+// checkHeaders refuses headers that a policy has no business setting: Envoy's
+// and our own, and those that frame the message.
+func checkHeaders(headers map[string]string) error {
+	for name, value := range headers {
+		low := strings.ToLower(name)
+		switch {
+		case !httpguts.ValidHeaderFieldName(name), !httpguts.ValidHeaderFieldValue(value):
+			return errors.New("policies: decision: headers holds one that is not valid")
+		case strings.HasPrefix(low, "x-envoy-"), strings.HasPrefix(low, "x-yellowjack-"),
+			low == "host", low == "content-length", low == "transfer-encoding", low == "connection":
+			return fmt.Errorf("policies: decision: header %s is not a policy's to set", low)
+		}
+	}
+	return nil
+}
+
+// decodeCalls reads data.yellowjack.toolcall.decision. Whatever it says, a call
+// whose tool was not offered or is not visible is denied.
+func decodeCalls(doc *ast.Term, calls []Call, visible map[string]string) ([]CallDecision, error) {
+	out := make([]CallDecision, 0, len(calls))
+	err := reader{"document", doc}.members(func(key string, r reader) error {
+		if key != "calls" {
+			return r.fail("is not a member of a toolcall decision")
+		}
+		return r.each(func(_ int, r reader) error {
+			d, err := decodeCall(r)
+			out = append(out, d)
+			return err
+		})
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case len(out) != len(calls):
+		return nil, fmt.Errorf("policies: decision: calls answers %d of %d", len(out), len(calls))
+	}
+	for i := range out {
+		enforce(&out[i], &calls[i], visible)
+	}
+	return out, nil
+}
+
+func decodeCall(r reader) (CallDecision, error) {
+	var d CallDecision
+	err := r.members(func(key string, r reader) error {
+		switch key {
+		case "verdict":
+			return r.word(&d.Verdict, Allow, Deny, Confirm)
+		case "reason":
+			return r.str(&d.Reason)
+		case "rule":
+			return r.str(&d.Rule)
+		}
+		return r.fail("is not a member of a call's decision")
+	})
+	if err == nil && d.Verdict == "" {
+		err = errors.New("policies: decision: a call has no verdict")
+	}
+	if err == nil && d.Reason == "" && d.Verdict != Allow {
+		d.Reason = "refused by policy"
+	}
+	return d, err
+}
+
+func enforce(d *CallDecision, c *Call, visible map[string]string) {
+	tool, ok := visible[c.Tool]
+	d.Tool = tool
+	if d.Verdict == Deny {
+		return
+	}
+	switch {
+	case !ok:
+		*d = CallDecision{Verdict: Deny, Rule: "tools.allow",
+			Reason: fmt.Sprintf("tool %s is not granted to you (rule tools.allow)", c.Tool)}
+	case !c.Offered:
+		*d = CallDecision{Verdict: Deny, Tool: tool, Rule: "tools.offered",
+			Reason: fmt.Sprintf("tool %s was not offered in this request (rule tools.offered)", tool)}
+	}
+}
+
+// decodeVisible reads data.yellowjack.visible.tools.
+func decodeVisible(doc *ast.Term) (map[string]string, error) {
+	return reader{"visible.tools", doc}.strings()
+}
+
+// decodeModels reads data.yellowjack.models.allowed.
+func decodeModels(doc *ast.Term, models int) ([]bool, error) {
+	out := make([]bool, 0, models)
+	err := reader{"models.allowed", doc}.each(func(_ int, r reader) error {
+		var b bool
+		err := r.boolean(&b)
+		out = append(out, b)
+		return err
+	})
+	if err == nil && len(out) != models {
+		err = fmt.Errorf("policies: decision: models.allowed answers %d of %d", len(out), models)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}

@@ -1,0 +1,117 @@
+# METADATA
+# title: What a request may use
+# description: >-
+#   Refuses a request whose models, features, fields or own key are not granted. Tools that are
+#   not visible are hidden; a tool_choice that names one is refused. Tool results pass, are
+#   quarantined or dropped as data.tools.<tool>.result says.
+# schemas:
+#   - input: schema.request
+package yellowjack.shipped.request
+
+import data.yellowjack.lib
+import data.yellowjack.models
+import data.yellowjack.visible
+
+# METADATA
+# title: The decision
+decision := {
+	"allowed": true,
+	"reason": "granted",
+	"tools": tools,
+	"results": results,
+	"byok": input.byok != "",
+} if {
+	models_granted
+	features_granted
+	fields_granted
+	byok_granted
+	choice_offered
+} else := object.union({"allowed": false, "http_status": 403}, refusal)
+
+# METADATA
+# title: offer or hide, for every tool asked about
+tools := {name: verdict(name) | some name in input.names}
+
+verdict(name) := "offer" if {
+	visible.tools[name]
+} else := "hide"
+
+# METADATA
+# title: pass, quarantine or drop, for every tool result by index
+results := [treatment(result) | some result in input.results]
+
+treatment(result) := treatments[data.tools[lib.canonical(result.tool)].result] if {
+	result.attributed
+} else := "quarantine"
+
+treatments := {"trusted": "pass", "untrusted": "quarantine", "drop": "drop"}
+
+# Each gate is asked positively: one that is undefined refuses.
+models_granted if {
+	count(models.allowed) == count(input.models)
+	not false in models.allowed
+}
+
+features_granted if input.features == []
+
+features_granted if {
+	every feature in input.features {
+		lib.feature_granted(feature)
+	}
+}
+
+fields_granted if input.unknown_fields == []
+
+fields_granted if {
+	every field in input.unknown_fields {
+		field in data.fields.allow
+	}
+}
+
+byok_granted if input.byok == ""
+
+byok_granted if lib.byok_granted(input.byok)
+
+choice_offered if input.tool_choice == []
+
+choice_offered if {
+	every name in input.tool_choice {
+		visible.tools[name]
+	}
+}
+
+refusal := {
+	"code": "model_denied",
+	"rule": "models.allow",
+	"reason": sprintf("model %s is not granted to you (rule models.allow)", [model.named]),
+} if {
+	some i, model in input.models
+	not models.allowed[i]
+} else := {
+	"code": "feature_denied",
+	"rule": "features.allow",
+	"reason": sprintf("feature %s is not granted to you (rule features.allow)", [feature.name]),
+} if {
+	some feature in input.features
+	not lib.feature_granted(feature)
+} else := {
+	"code": "unknown_field",
+	"rule": "fields.allow",
+	"reason": sprintf("field %s is not known and not allowed (rule fields.allow)", [field]),
+} if {
+	some field in input.unknown_fields
+	not field in data.fields.allow
+} else := {
+	"code": "byok_denied",
+	"rule": "providers.byok",
+	"reason": sprintf("your own key for %s is not allowed (rule providers.byok)", [input.byok]),
+} if {
+	not byok_granted
+} else := {
+	"code": "tool_choice_denied",
+	"rule": "tools.allow",
+	"reason": sprintf("tool_choice names tool %s, which is not granted to you (rule tools.allow)", [name]),
+} if {
+	some name in input.tool_choice
+	not visible.tools[name]
+}
