@@ -1,0 +1,87 @@
+// Package audit writes one JSON line for each exchange: who asked for what, what was decided and why, which key paid
+// and what was used. No content and no secret is in a Record; a key appears by its id.
+//
+// Write encodes the record in the caller, so the record may be changed afterwards, and hands the line to one writer
+// goroutine through a bounded queue. The writer gathers what arrived within a few milliseconds into one write, which
+// keeps both the system calls and the wake-ups few. No line is lost silently: when the queue is full Write waits for a
+// moment and then fails, and while the file cannot be written every Write fails and the lines already taken are kept
+// and tried again. Whoever calls Write decides what a failure means; the walk ends the exchange. Close writes what is
+// left and says if it could not.
+package audit
+
+import "time"
+
+// Sink takes records. Write must not keep the record.
+type Sink interface {
+	Write(r *Record) error
+}
+
+// Record is one exchange.
+type Record struct {
+	Time       time.Time `json:"time"`
+	Exchange   string    `json:"exchange_id,omitempty"`
+	DecisionID string    `json:"decision_id"`
+	Decision   string    `json:"decision"` // allow, refuse, answer, upstream_error, cut
+	Code       string    `json:"code,omitempty"`
+	Reason     string    `json:"reason,omitempty"`
+	Rule       string    `json:"rule,omitempty"`
+	Label      string    `json:"label,omitempty"` // of the context, once labels are built
+
+	Issuer  string `json:"issuer,omitempty"`
+	Subject string `json:"subject,omitempty"`
+	User    string `json:"user,omitempty"`
+	Client  string `json:"client,omitempty"`
+
+	Path           string `json:"path,omitempty"`
+	Status         int    `json:"status,omitempty"`
+	UpstreamStatus int    `json:"upstream_status,omitempty"`
+	Stream         bool   `json:"stream"`
+	BytesIn        int    `json:"bytes_in,omitempty"`
+
+	Provider      string `json:"provider,omitempty"`
+	Model         string `json:"model,omitempty"`
+	NamedModel    string `json:"named_model,omitempty"`
+	AnsweredModel string `json:"answered_model,omitempty"`
+	ModelLabel    string `json:"-"` // the model's name for metrics, of bounded number
+	Credential    string `json:"credential,omitempty"`
+
+	ToolsOffered []string `json:"tools_offered,omitempty"`
+	ToolsHidden  []string `json:"tools_hidden,omitempty"`
+	Calls        []Call   `json:"calls,omitempty"`
+
+	Usage *Usage `json:"usage,omitempty"`
+
+	PolicyRevision string `json:"policy_revision,omitempty"`
+	OwnMicros      int64  `json:"own_time_us"`
+	DurationMS     int64  `json:"duration_ms"`
+}
+
+// Call is one tool call that the model made, and what became of it. Its arguments are content and are not here.
+type Call struct {
+	Tool    string `json:"tool"`
+	Allowed bool   `json:"allowed"`
+	Reason  string `json:"reason,omitempty"`
+	Rule    string `json:"rule,omitempty"`
+}
+
+// Usage is what the provider says was used.
+type Usage struct {
+	Input      int64    `json:"input_tokens"`
+	Output     int64    `json:"output_tokens"`
+	CachedRead int64    `json:"cached_tokens,omitempty"`
+	Reasoning  int64    `json:"reasoning_tokens,omitempty"`
+	Cost       *float64 `json:"cost,omitempty"`
+}
+
+// SetUsage notes what was used; when the provider did not say (known is false) the record says nothing either, since
+// an unknown use is not a use of zero.
+func (r *Record) SetUsage(input, output, cachedRead, reasoning int64, cost float64, hasCost, known bool) {
+	r.Usage = nil
+	if !known {
+		return
+	}
+	r.Usage = &Usage{Input: input, Output: output, CachedRead: cachedRead, Reasoning: reasoning}
+	if hasCost {
+		r.Usage.Cost = &cost
+	}
+}
