@@ -1,0 +1,367 @@
+package strictjson
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strconv"
+	"sync"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Reader walks one complete document. It is used by one goroutine; after an error every call returns that error.
+type Reader struct {
+	dec    jsontext.Decoder
+	src    bytes.Buffer
+	doc    []byte
+	limits Limits
+	depth  int
+	err    error
+}
+
+// readers is a pool, not state: what a reader was before does not show.
+var readers = sync.Pool{New: func() any { return new(Reader) }}
+
+// NewReader starts reading doc, which nobody may change until Close.
+func NewReader(doc []byte, l Limits) *Reader {
+	r := readers.Get().(*Reader)
+	r.doc, r.limits = doc, l.orDefault()
+	if len(doc) > r.limits.MaxBytes {
+		r.err = &Error{Offset: r.limits.MaxBytes, Reason: ErrSize.Error(), kind: ErrSize}
+	}
+	// jsontext reads a bytes.Buffer in place and never writes to it.
+	r.src = *bytes.NewBuffer(doc)
+	r.dec.Reset(&r.src)
+	return r
+}
+
+// Close gives the reader back. Spans and texts stay valid.
+func (r *Reader) Close() {
+	r.src = bytes.Buffer{}
+	r.dec.Reset(&r.src) // forgets the document
+	r.doc, r.depth, r.err = nil, 0, nil
+	readers.Put(r)
+}
+
+// Kind tells the kind of the next value.
+func (r *Reader) Kind() Kind {
+	if r.err != nil {
+		return None
+	}
+	switch k := Kind(r.dec.PeekKind()); k {
+	case Null, True, False, String, Number, Object, Array:
+		return k
+	}
+	return None
+}
+
+// Fail is an error at the reader's position; the reader is broken from then on.
+func (r *Reader) Fail(kind error, reason string) error {
+	if r.err == nil {
+		r.err = &Error{Offset: int(r.dec.InputOffset()), Path: printable(r.dec.StackPointer()), Reason: reason, kind: kind}
+	}
+	return r.err
+}
+
+func (r *Reader) broken(err error) error {
+	if r.err == nil {
+		r.err = asError(err, int(r.dec.InputOffset()))
+	}
+	return r.err
+}
+
+// Member is one name of an object, with the reader positioned at its value.
+type Member struct {
+	Name     string // decoded; no allocation when it is a known one
+	NameSpan Span   // quotes included
+}
+
+// Object calls f for each member of the next value, which must be an object. f reads exactly one value, or none: then
+// it is skipped. A name that differs only by case from one in known is an error; known may be nil.
+func (r *Reader) Object(known *Names, f func(Member) error) error {
+	if err := r.enter(Object, "must be an object"); err != nil {
+		return err
+	}
+	level := r.dec.StackDepth()
+	for r.dec.PeekKind() != '}' {
+		raw, err := r.dec.ReadValue()
+		if err != nil {
+			return r.broken(err)
+		}
+		end := int(r.dec.InputOffset())
+		name, err := known.find(raw)
+		if err != nil {
+			return r.Fail(err, err.Error())
+		}
+		if err := f(Member{Name: name, NameSpan: Span{end - len(raw), end}}); err != nil {
+			return r.stop(err)
+		}
+		if err := r.settle(level, end); err != nil {
+			return err
+		}
+		if _, n := r.dec.StackIndex(level); n%2 != 0 {
+			return r.Fail(errMisuse, errMisuse.Error())
+		}
+	}
+	return r.leave()
+}
+
+// Array calls f for each element of the next value, which must be an array. f reads exactly one value, or none.
+func (r *Reader) Array(f func(i int) error) error {
+	if err := r.enter(Array, "must be an array"); err != nil {
+		return err
+	}
+	level := r.dec.StackDepth()
+	for i := 0; r.dec.PeekKind() != ']'; i++ {
+		before := int(r.dec.InputOffset())
+		if err := f(i); err != nil {
+			return r.stop(err)
+		}
+		if err := r.settle(level, before); err != nil {
+			return err
+		}
+		if _, n := r.dec.StackIndex(level); n != int64(i)+1 {
+			return r.Fail(errMisuse, errMisuse.Error())
+		}
+	}
+	return r.leave()
+}
+
+func (r *Reader) enter(k Kind, otherwise string) error {
+	if err := r.want(k, otherwise); err != nil {
+		return err
+	}
+	if r.depth++; r.depth > r.limits.MaxDepth {
+		return r.Fail(ErrDepth, ErrDepth.Error())
+	}
+	if _, err := r.dec.ReadToken(); err != nil {
+		return r.broken(err)
+	}
+	return nil
+}
+
+func (r *Reader) leave() error {
+	if r.err != nil {
+		return r.err
+	}
+	if _, err := r.dec.ReadToken(); err != nil {
+		return r.broken(err)
+	}
+	r.depth--
+	return nil
+}
+
+// stop remembers a callback's error: whatever it was, the walk is over.
+func (r *Reader) stop(err error) error {
+	if r.err == nil {
+		r.err = err
+	}
+	return err
+}
+
+// settle skips the value that a callback left unread.
+func (r *Reader) settle(level, before int) error {
+	if r.err != nil {
+		return r.err
+	}
+	if r.dec.StackDepth() != level {
+		return r.Fail(errMisuse, errMisuse.Error())
+	}
+	if int(r.dec.InputOffset()) == before {
+		_, err := r.Skip()
+		return err
+	}
+	return nil
+}
+
+// want checks the next value's kind.
+func (r *Reader) want(k Kind, otherwise string) error {
+	if r.err != nil {
+		return r.err
+	}
+	switch got := r.Kind(); got {
+	case k:
+		return nil
+	case None:
+		// Not a value at all: let the tokenizer say what it is.
+		_, err := r.Skip()
+		if err == nil {
+			return r.Fail(ErrSyntax, ErrSyntax.Error())
+		}
+		return err
+	default:
+		return r.Fail(ErrType, otherwise)
+	}
+}
+
+// Skip reads over one value, validating all of it.
+func (r *Reader) Skip() (Span, error) {
+	if r.err != nil {
+		return Span{}, r.err
+	}
+	v, err := r.dec.ReadValue()
+	if err != nil {
+		return Span{}, r.broken(err)
+	}
+	if (v[0] == '{' || v[0] == '[') && tooDeep(v, r.limits.MaxDepth-r.depth) {
+		return Span{}, r.Fail(ErrDepth, ErrDepth.Error())
+	}
+	end := int(r.dec.InputOffset())
+	return Span{end - len(v), end}, nil
+}
+
+// Text reads a string and appends its decoded bytes to dst.
+func (r *Reader) Text(dst []byte) ([]byte, Span, error) {
+	raw, span, err := r.quoted()
+	if err != nil {
+		return dst, Span{}, err
+	}
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return append(dst, raw[1:len(raw)-1]...), span, nil
+	}
+	dst, err = jsontext.AppendUnquote(dst, raw)
+	if err != nil {
+		return dst, Span{}, r.broken(err)
+	}
+	return dst, span, nil
+}
+
+// String reads a string and decodes it.
+func (r *Reader) String() (string, Span, error) {
+	raw, span, err := r.quoted()
+	if err != nil {
+		return "", Span{}, err
+	}
+	s, err := unquote(raw)
+	if err != nil {
+		return "", Span{}, r.broken(err)
+	}
+	return s, span, nil
+}
+
+// quoted reads a string without decoding it.
+func (r *Reader) quoted() ([]byte, Span, error) {
+	if err := r.want(String, "must be a string"); err != nil {
+		return nil, Span{}, err
+	}
+	raw, err := r.dec.ReadValue()
+	if err != nil {
+		return nil, Span{}, r.broken(err)
+	}
+	end := int(r.dec.InputOffset())
+	return raw, Span{end - len(raw), end}, nil
+}
+
+// Bool reads true or false.
+func (r *Reader) Bool() (bool, error) {
+	k := r.Kind()
+	if k == True {
+		_, err := r.Skip()
+		return true, err
+	}
+	if err := r.want(False, "must be true or false"); err != nil {
+		return false, err
+	}
+	_, err := r.Skip()
+	return false, err
+}
+
+// Int reads a number written without fraction or exponent.
+func (r *Reader) Int() (int64, error) {
+	if err := r.want(Number, "must be an integer"); err != nil {
+		return 0, err
+	}
+	span, err := r.Skip()
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseInt(string(span.Of(r.doc)), 10, 64)
+	if err != nil {
+		return 0, r.Fail(ErrType, "must be an integer")
+	}
+	return n, nil
+}
+
+// Float reads a number.
+func (r *Reader) Float() (float64, error) {
+	if err := r.want(Number, "must be a number"); err != nil {
+		return 0, err
+	}
+	span, err := r.Skip()
+	if err != nil {
+		return 0, err
+	}
+	f, err := strconv.ParseFloat(string(span.Of(r.doc)), 64)
+	if err != nil {
+		return 0, r.Fail(ErrType, "must be a number")
+	}
+	return f, nil
+}
+
+// Null reads null when it comes next, and tells whether it did.
+func (r *Reader) Null() (bool, error) {
+	if r.Kind() != Null {
+		return false, r.err
+	}
+	_, err := r.Skip()
+	return err == nil, err
+}
+
+// End checks that nothing but whitespace is left.
+func (r *Reader) End() error {
+	if r.err != nil {
+		return r.err
+	}
+	switch _, err := r.dec.ReadToken(); {
+	case errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+		return nil
+	default:
+		return r.Fail(ErrTrailing, ErrTrailing.Error())
+	}
+}
+
+// unquote decodes a validated string literal.
+func unquote(raw []byte) (string, error) {
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return string(raw[1 : len(raw)-1]), nil
+	}
+	b, err := jsontext.AppendUnquote(nil, raw)
+	return string(b), err
+}
+
+// tooDeep tells whether a valid composite has more than max levels. Counting brackets with the vector instructions
+// answers for almost every document; only one with that many brackets is scanned.
+func tooDeep(v []byte, max int) bool {
+	if bytes.Count(v, []byte("{"))+bytes.Count(v, []byte("[")) <= max {
+		return false
+	}
+	depth := 0
+	for i := 0; i < len(v); i++ {
+		switch v[i] {
+		case '{', '[':
+			if depth++; depth > max {
+				return true
+			}
+		case '}', ']':
+			depth--
+		case '"':
+			i = endOfString(v, i)
+		}
+	}
+	return false
+}
+
+// endOfString is the index of the closing quote of the valid string that opens at i.
+func endOfString(v []byte, i int) int {
+	for i++; ; i++ {
+		i += bytes.IndexByte(v[i:], '"')
+		slashes := 0
+		for v[i-1-slashes] == '\\' {
+			slashes++
+		}
+		if slashes%2 == 0 {
+			return i
+		}
+	}
+}
