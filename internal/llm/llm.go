@@ -1,0 +1,108 @@
+// Package llm is what every dialect shares: the view of a request and of an answer that the walk decides on.
+//
+// A dialect (a package below this one) reads a provider's wire format once, to spans over the raw bytes, and fills in
+// the types here: which model is asked for, which tools are offered, which results the history carries, which calls the
+// model makes. It edits by splicing (Splices), so whatever nobody changed reaches the other side byte for byte.
+package llm
+
+import "github.com/yellowjack/yellowjack/internal/strictjson"
+
+// Span is where a value stands in its document.
+type Span = strictjson.Span
+
+// Request is the view of one request.
+type Request struct {
+	Doc        []byte // the raw document, which nobody changes
+	Model      string
+	ModelSpan  Span
+	Stream     bool
+	Choices    int        // how many answers are asked for; at least 1
+	MoreModels []ModelRef // every further model that the request lets answer
+	Tools      []Tool
+	Choice     ToolChoice
+	Calls      []HistoryCall
+	Results    []ToolResult
+	Messages   int
+	Features   []Feature // what runs tools or selects models outside our sight; asked of policy
+	Unknown    []string  // top-level fields in no table; refused unless policy lists them
+
+	Layout any // what the dialect's editor needs besides
+}
+
+// ModelRef names a model.
+type ModelRef struct{ Name string }
+
+// Tool is one offered tool.
+type Tool struct {
+	Name     string // as the client names it; the type of a server tool that has none
+	Type     string
+	Function bool // runs at the client
+	Server   bool // runs inside the provider, where no proxy can see
+	Span     Span // the element of the list
+	Legacy   bool // stands in the legacy list
+	Text     string
+	Schema   Span
+}
+
+// Modes of a ToolChoice.
+const (
+	ChoiceUnset    = ""
+	ChoiceAuto     = "auto"
+	ChoiceNone     = "none"
+	ChoiceRequired = "required"
+	ChoiceNamed    = "named"
+	ChoiceAllowed  = "allowed"
+)
+
+// ToolChoice is what the request says of which tool must be called.
+type ToolChoice struct {
+	Mode  string
+	Names []string // for named and allowed
+	Span  Span
+}
+
+// ToolResult is one result in the history, under whatever role and shape.
+type ToolResult struct {
+	ID         string
+	Tool       string // the tool whose call it answers; "" when unknown
+	Role       string
+	Attributed bool // its call stands earlier in the history
+	Message    int  // index of its message
+	Content    Span // the content's value
+	Bytes      int  // the content's length on the wire
+	Text       bool // the content is text alone
+}
+
+// HistoryCall is one tool call in the history.
+type HistoryCall struct {
+	ID, Tool  string
+	Message   int
+	Arguments Span
+}
+
+// Feature is one thing asked of policy by name: "plugins:web", ":online", "web_search_options", …
+type Feature struct{ Name, Value string }
+
+// ToolCall is one call that a model makes.
+type ToolCall struct {
+	Choice, Index int
+	ID, Tool      string
+	Arguments     []byte // one JSON object; of a custom tool {"input": text}
+	Legacy        bool   // function_call
+	Custom        bool
+	Malformed     string // not empty: refused outright, and why
+}
+
+// Usage is what an answer cost. Tokens; Cost is in US dollars as the provider says it.
+type Usage struct {
+	Input, Output, CachedRead, CachedWrite, Reasoning int64
+	Cost                                              float64
+	HasCost                                           bool
+	Known                                             bool // the provider said something
+}
+
+// Verdict is what was decided of a ToolCall. The zero Verdict denies.
+type Verdict struct {
+	Allow bool
+	Text  string // what the model's client reads instead of a denied call
+}
