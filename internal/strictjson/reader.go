@@ -23,6 +23,9 @@ type Reader struct {
 // readers is a pool, not state: what a reader was before does not show.
 var readers = sync.Pool{New: func() any { return new(Reader) }}
 
+// maxPooled is the document after which a reader is not kept: its table of names may have grown with it.
+const maxPooled = 1 << 20
+
 // NewReader starts reading doc, which nobody may change until Close.
 func NewReader(doc []byte, l Limits) *Reader {
 	r := readers.Get().(*Reader)
@@ -40,8 +43,11 @@ func NewReader(doc []byte, l Limits) *Reader {
 func (r *Reader) Close() {
 	r.src = bytes.Buffer{}
 	r.dec.Reset(&r.src) // forgets the document
+	big := len(r.doc) > maxPooled
 	r.doc, r.depth, r.err = nil, 0, nil
-	readers.Put(r)
+	if !big {
+		readers.Put(r)
+	}
 }
 
 // Kind tells the kind of the next value.

@@ -72,7 +72,7 @@ var (
 	ErrSyntax    = errors.New("not valid JSON")
 	ErrTruncated = errors.New("the document ends too early")
 	ErrTrailing  = errors.New("data after the document's end")
-	ErrUTF8      = errors.New("invalid UTF-8")
+	ErrUTF8      = errors.New("invalid UTF-8 or surrogate")
 	ErrDuplicate = errors.New("duplicate member name")
 	ErrCase      = errors.New("member name differs only by case from a known one")
 	ErrUnknown   = errors.New("unknown member")
@@ -133,7 +133,7 @@ func asError(err error, offset int) error {
 	var syntax *jsontext.SyntacticError
 	if errors.As(err, &syntax) {
 		e.Offset, e.Path = int(syntax.ByteOffset), printable(syntax.JSONPointer)
-		if strings.Contains(syntax.Error(), "invalid UTF-8") {
+		if why := syntax.Err.Error(); strings.Contains(why, "invalid UTF-8") || strings.Contains(why, "surrogate") {
 			e.kind = ErrUTF8
 		}
 	}
