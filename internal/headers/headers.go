@@ -18,6 +18,10 @@ const (
 	DecisionID = "x-yellowjack-decision-id"
 )
 
+// DetailsPrefix begins the details of every response that the ext_proc service makes itself, Envoy's
+// response.code_details. By it Envoy's local-reply mappers know our answers from its own (envoy/localreply.go).
+const DetailsPrefix = "yellowjack_"
+
 // Internal lists the headers that no client may send and no provider may see, in lower case.
 func Internal() []string {
 	return []string{Cluster, DecisionID}
