@@ -4,7 +4,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
+
+// maxSkew is as far as clocks can be apart and times still mean something.
+const maxSkew = 10 * time.Minute
 
 // algorithms are the signatures a token may have: asymmetric ones only, since a key set is public.
 var algorithms = []string{
@@ -23,6 +27,9 @@ func (d *decoder) identity(c *Config) {
 	if id.MaxStale < id.Refresh {
 		d.bad(d.written(p.with("max_stale"), p.with("refresh")),
 			"identity.max_stale is below identity.refresh, so keys would expire between two fetches", "let the first be longer")
+	}
+	if id.Skew > maxSkew {
+		d.bad(p.with("skew"), "is above "+maxSkew.String()+", so that expired tokens would live on", "make it shorter")
 	}
 	names, urls, domains := map[string]int{}, map[string]int{}, map[string]int{}
 	for i := range id.Issuers {
@@ -45,6 +52,9 @@ func (d *decoder) identity(c *Config) {
 				continue
 			}
 			d.unique(domains, dp, dom, "is declared twice: only one issuer can be the authority for a domain")
+		}
+		if len(iss.Tenants) > 0 && iss.Claims.Tenant == "" {
+			d.bad(ip.with("tenants"), "has no effect without claims.tenant, which says where a token names its tenant", "add claims.tenant")
 		}
 		for k, t := range iss.Tenants {
 			if t == "" {
@@ -76,7 +86,12 @@ func (d *decoder) keys(p path, iss *Issuer) {
 			d.doubt(p.with("issuer"), "is fetched without TLS: who can change the answer can be anybody", "use https")
 		}
 	case strings.Contains(iss.JWKS, "://"):
-		if u, ok := d.webURL(p.with("jwks"), iss.JWKS); ok && u.Scheme == "http" && !isLoopback(u) {
+		u, ok := d.webURL(p.with("jwks"), iss.JWKS)
+		if ok && u.Scheme == "http" && strings.HasPrefix(iss.Issuer, "https:") && !isLoopback(u) {
+			d.bad(p.with("jwks"), "would fetch the keys of an https issuer without TLS", "use https")
+			return
+		}
+		if ok && u.Scheme == "http" && !isLoopback(u) {
 			d.doubt(p.with("jwks"), "is fetched without TLS: who can change the answer can be anybody", "use https")
 		}
 	default:

@@ -1,37 +1,12 @@
 package conf
 
 import (
-	"maps"
 	"os"
-	"slices"
 	"strings"
 )
 
-// laterToolKeys are what the design foresees under policies.data.tools.<name> and what is not built yet. A tool's
-// owner who writes one of them relies on it, so it is refused rather than kept as data that no rule reads.
-var laterToolKeys = []string{"args", "sensitive", "fields", "questions", "rounds", "pin"}
-
+// policies checks what is not Rego's own matter: policies.ValidateData checks the data, as a Check of the caller's.
 func (d *decoder) policies(c *Config) {
-	d.bundle(c)
-	tools, ok := c.Policies.Data["tools"].(map[string]any)
-	if !ok {
-		return
-	}
-	p := path{"policies", "data", "tools"}
-	for _, tool := range slices.Sorted(maps.Keys(tools)) {
-		keys, _ := tools[tool].(map[string]any)
-		for _, k := range laterToolKeys {
-			if _, ok := keys[k]; ok {
-				d.bad(p.with(tool).with(k), "is not built yet", "remove it")
-			}
-		}
-	}
-	if _, ok := c.Policies.Data["pin"]; ok {
-		d.bad(path{"policies", "data", "pin"}, "is not built yet", "remove it")
-	}
-}
-
-func (d *decoder) bundle(c *Config) {
 	p := path{"policies", "bundle"}
 	b := c.Policies.Bundle
 	if b == "" || d.failed(p) {

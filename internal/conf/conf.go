@@ -110,13 +110,13 @@ type Identity struct {
 	// Anonymous gives requests without a credential a principal; for demos and tests.
 	Anonymous bool `yaml:"anonymous"`
 	// Skew is how far clocks may be apart.
-	Skew time.Duration `yaml:"skew" zero:"ok"`
+	Skew time.Duration `yaml:"skew"`
 	// Refresh is how often the issuers' keys are fetched anew.
 	Refresh time.Duration `yaml:"refresh"`
 	// MaxStale is how long keys stay in use when they cannot be fetched.
 	MaxStale time.Duration `yaml:"max_stale"`
 	// CacheSize bounds the verified tokens that are remembered.
-	CacheSize int `yaml:"cache_size" min:"0" max:"10000000"`
+	CacheSize int `yaml:"cache_size" min:"1" max:"10000000"`
 }
 
 // Issuer is one issuer of JWTs. The first one's groups, teams and subjects are written plainly.

@@ -14,11 +14,11 @@ func (c *Config) defaults() {
 	c.Telemetry.LogLevel = "info"
 	c.Telemetry.LogFormat = "text"
 	c.Audit.File = "audit.jsonl"
-	c.Identity.Skew = 30 * time.Second
+	c.Identity.Skew = time.Minute
 	c.Identity.Refresh = 5 * time.Minute
 	c.Identity.MaxStale = time.Hour
 	c.Identity.CacheSize = 10_000
-	c.Policies.Timeout = 250 * time.Millisecond
+	c.Policies.Timeout = time.Second
 	c.Limits = Limits{
 		RequestBytes:           8 << 20,
 		ResponseBytes:          32 << 20,
@@ -36,8 +36,9 @@ func (c *Config) defaults() {
 
 // defaults of an issuer: only signatures whose key is not a shared secret.
 func (i *Issuer) defaults() {
-	i.Algorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
-	i.Claims = Claims{Groups: "groups", Email: "email", EmailVerified: "email_verified", Scopes: "scope"}
+	i.Algorithms = []string{"RS256", "PS256", "ES256", "ES384", "EdDSA"}
+	// What stays empty here has more than one place to look at; identity.Claims says which.
+	i.Claims = Claims{Groups: "groups", Email: "email", EmailVerified: "email_verified"}
 }
 
 func (p *Provider) defaults() {

@@ -18,8 +18,12 @@ import (
 // maxFile bounds the configuration file.
 const maxFile = 16 << 20
 
+// Check is a check that another package makes; see Config.Problem. It runs even when something else is wrong, so that
+// everything is reported at once, and must not rely on what it does not look at itself.
+type Check func(*Config) Errors
+
 // Load reads and checks the configuration in a file. Its error is Errors when something in the file is wrong.
-func Load(name string) (*Config, error) {
+func Load(name string, more ...Check) (*Config, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
@@ -36,11 +40,11 @@ func Load(name string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
-	return parse(name, filepath.Dir(abs), b)
+	return parse(name, filepath.Dir(abs), b, more...)
 }
 
 // parse decodes and checks a document that was read from the file called name in the folder dir.
-func parse(name, dir string, b []byte) (*Config, error) {
+func parse(name, dir string, b []byte, more ...Check) (*Config, error) {
 	d := &decoder{file: name, dir: dir, lines: map[string]int{}}
 	root, ok := d.document(b)
 	if !ok {
@@ -49,6 +53,9 @@ func parse(name, dir string, b []byte) (*Config, error) {
 	c := &Config{File: name, Dir: dir, lines: d.lines}
 	d.value(root, nil, reflect.ValueOf(c).Elem(), "", 0)
 	d.check(c)
+	for _, check := range more {
+		d.errs = append(d.errs, check(c)...)
+	}
 	if len(d.errs) > 0 {
 		d.errs.Sort()
 		return nil, d.errs

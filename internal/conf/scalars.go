@@ -14,7 +14,7 @@ import (
 func (d *decoder) scalar(n *yaml.Node, p path, v reflect.Value, tag reflect.StructTag) {
 	switch {
 	case v.Type() == durationType:
-		d.duration(n, p, v, tag)
+		d.duration(n, p, v)
 	case v.Type() == bytesType:
 		b, ok := Bytes(0), false
 		if n.Kind == yaml.ScalarNode && (n.ShortTag() == "!!int" || n.ShortTag() == "!!str") {
@@ -76,21 +76,16 @@ func (d *decoder) text(n *yaml.Node, p path, v reflect.Value, tag reflect.Struct
 	v.SetString(s)
 }
 
-func (d *decoder) duration(n *yaml.Node, p path, v reflect.Value, tag reflect.StructTag) {
+func (d *decoder) duration(n *yaml.Node, p path, v reflect.Value) {
 	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!str" {
-		do := "write a number with its unit, such as 8s, 250ms or 5m"
-		if n.ShortTag() == "!!int" && n.Value == "0" && tag.Get("zero") != "" {
-			v.SetInt(0)
-			return
-		}
-		d.fail(n.Line, p, "is no duration", do)
+		d.fail(n.Line, p, "is no duration", "write a number with its unit, such as 8s, 250ms or 5m")
 		return
 	}
 	t, err := time.ParseDuration(n.Value)
 	switch {
 	case err != nil:
 		d.fail(n.Line, p, "is no duration", "write a number with its unit, such as 8s, 250ms or 5m")
-	case t < 0, t == 0 && tag.Get("zero") == "":
+	case t <= 0:
 		d.fail(n.Line, p, "is not positive", "give a duration above zero")
 	case t > 24*time.Hour:
 		d.fail(n.Line, p, "is longer than a day", "give a shorter one")
