@@ -190,11 +190,13 @@ func (x *exchange) forward(key credential.Key, body []byte, changed bool) reply 
 			{headers.Cluster, t.Cluster},
 			{":authority", t.Host},
 			{":path", t.Path},
-			{"authorization", "Bearer " + key.Reveal()},
 			{"accept-encoding", "identity"},
 			contentLength(len(body)),
 		},
 		remove: x.request.unwanted(towardsUpstream),
+	}
+	if secret := key.Reveal(); secret != "" {
+		m.set = append(m.set, header{"authorization", "Bearer " + secret})
 	}
 	if t.Referer != "" && x.request.get("http-referer") == "" {
 		m.set = append(m.set, header{"http-referer", t.Referer})

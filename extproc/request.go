@@ -118,6 +118,7 @@ func (x *exchange) resolve(wanted *llm.Request) (route.Target, []policies.Model,
 		named = append(named, policies.Model{Named: m.Name, Provider: target.Provider, Name: m.Name})
 	}
 	x.record.NamedModel, x.record.Model, x.record.Provider = wanted.Model, target.Model, target.Provider
+	x.record.ModelLabel = target.Label
 	return target, named, nil
 }
 
@@ -228,6 +229,10 @@ func (x *exchange) payingKey(d policies.Decision) (credential.Key, *refuse.Refus
 		return credential.Own(x.target.Provider, own[0]), nil
 	}
 	key, ok := x.s.cfg.Credentials.Pick(x.principal, x.target.Provider)
+	if !ok && x.s.cfg.Credentials.Keyless(x.target.Provider) {
+		x.record.Credential = "none" // a model server that wants no key
+		return credential.Key{}, nil
+	}
 	if !ok {
 		return credential.Key{}, refuse.New(http.StatusForbidden, refuse.NoProviderKey,
 			"no key of "+x.target.Provider+" may be used by you; ask for one to be configured", "no credential for %s", x.target.Provider)
@@ -251,7 +256,7 @@ func (x *exchange) listModels() []reply {
 		if refused != nil {
 			continue
 		}
-		if _, ok := x.s.cfg.Credentials.Pick(x.principal, target.Provider); ok {
+		if _, ok := x.s.cfg.Credentials.Pick(x.principal, target.Provider); ok || x.s.cfg.Credentials.Keyless(target.Provider) {
 			named = append(named, policies.Model{Named: name, Provider: target.Provider, Name: target.Model})
 		}
 	}

@@ -10,9 +10,9 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/yellowjack/yellowjack/extproc"
 	"github.com/yellowjack/yellowjack/internal/audit"
@@ -26,9 +26,9 @@ import (
 
 // guard is the running ext_proc service and everything that it decides with.
 type guard struct {
-	server    *extproc.Server
-	telemetry *telemetry.Server
-	closers   []func()
+	server  *extproc.Server
+	accepts atomic.Bool // traffic is accepted
+	closers []func()
 }
 
 // close ends the parts in the reverse of the order in which they began.
@@ -49,48 +49,46 @@ func compose(ctx context.Context, cfg *conf.Config, log *slog.Logger) (*guard, e
 		}
 	}()
 
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-
+	registry := telemetry.NewRegistry()
 	engine, err := policies.New(ctx, policies.Config{
 		Folder: cfg.Policies.Bundle, Data: cfg.Policies.Data, Logger: log, Timeout: cfg.Policies.Timeout, Registerer: registry,
 	})
 	if err != nil {
-		var data *policies.DataError
-		if errors.As(err, &data) {
-			return nil, dataError(cfg, data)
-		}
-		return nil, fmt.Errorf("policies: %w", err)
+		return nil, fmt.Errorf("policies: %w", inConfig(cfg, err))
 	}
 	g.closers = append(g.closers, engine.Close)
 
-	verifier, err := identity.New(ctx, cfg.IdentityConfig())
+	verifier, err := identity.New(ctx, identityConfig(cfg, log))
 	if err != nil {
 		return nil, fmt.Errorf("identity: %w", err)
 	}
 	g.closers = append(g.closers, verifier.Close)
 
-	table, err := route.New(cfg.RouteConfig())
+	table, err := route.New(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("providers: %w", err)
+		return nil, err
 	}
 	var routes atomic.Pointer[route.Table]
 	routes.Store(table)
 
-	keys, err := credential.New(cfg.CredentialEntries())
+	keys, err := credential.New(credential.FromConfig(cfg.Credentials))
 	if err != nil {
-		return nil, fmt.Errorf("credentials: %w", err)
+		return nil, err
 	}
-	sink, err := audit.Open(cfg.Audit.File)
+	metrics, err := telemetry.New(telemetry.Config{Registerer: registry, Providers: table.Providers(), Version: version()})
 	if err != nil {
-		return nil, fmt.Errorf("audit: %w", err)
+		return nil, err
+	}
+	metrics.Policy(engine.Revision())
+	sink, err := audit.OpenWith(cfg.Audit.File, audit.Config{Failed: metrics.AuditFailed})
+	if err != nil {
+		return nil, err
 	}
 	g.closers = append(g.closers, func() {
 		if err := sink.Close(); err != nil {
 			log.Error("the audit's last lines could not be written", "err", err)
 		}
 	})
-	metrics := telemetry.New(registry, table.Models())
 	service, err := extproc.New(extproc.Config{
 		Identity: verifier, Policies: engine, Routes: &routes, Credentials: keys, Audit: sink, Metrics: metrics, Log: log,
 		Limits: limitsOf(cfg), NewID: rand.Text,
@@ -106,15 +104,40 @@ func compose(ctx context.Context, cfg *conf.Config, log *slog.Logger) (*guard, e
 		return nil, err
 	}
 	if cfg.Telemetry.Metrics != "" {
-		g.telemetry, err = telemetry.Serve(ctx, cfg.Telemetry.Metrics, registry, log,
-			telemetry.Check{Name: "policies", Ready: engine.Ready}, telemetry.Check{Name: "identity", Ready: verifier.Ready})
+		err := g.observe(ctx, cfg.Telemetry.Metrics, registry, log,
+			check("policies", engine.Ready), check("identity", verifier.Ready), check("audit", sink.Ready))
 		if err != nil {
-			return nil, fmt.Errorf("telemetry.metrics: %w", err)
+			return nil, err
 		}
-		g.closers = append(g.closers, g.telemetry.Close)
 	}
 	made = true
 	return g, nil
+}
+
+// observe serves /metrics and the probes. Not ready until accepts says that traffic is accepted.
+func (g *guard) observe(ctx context.Context, address string, from prometheus.Gatherer, log *slog.Logger, checks ...telemetry.Check) error {
+	checks = append(checks, check("traffic", func() error {
+		if !g.accepts.Load() {
+			return errors.New("no traffic is accepted")
+		}
+		return nil
+	}))
+	server, err := telemetry.Serve(ctx, telemetry.ServerConfig{Address: address, Gatherer: from, Checks: checks, Log: log})
+	if err != nil {
+		return err
+	}
+	g.closers = append(g.closers, func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if err := server.Close(ctx); err != nil {
+			log.Warn("the telemetry server did not close in time", "err", err)
+		}
+	})
+	return nil
+}
+
+func check(name string, ready func() error) telemetry.Check {
+	return telemetry.Check{Name: name, Ready: func(context.Context) error { return ready() }}
 }
 
 func limitsOf(cfg *conf.Config) extproc.Limits {

@@ -63,12 +63,14 @@ configuration that belongs to it. Prints "ready ADDRESS" on stdout; drains and e
 				return err
 			}
 			defer g.close()
+			g.accepts.Store(true)
 			fmt.Fprintln(cmd.OutOrStdout(), "ready", cfg.ExtProc.Listen)
 			select {
 			case <-ctx.Done():
 			case err := <-g.ended:
 				return err
 			}
+			g.accepts.Store(false)
 			g.drain()
 			return nil
 		},
@@ -88,7 +90,7 @@ func newEnvoyCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			bootstrap, err := envoy.Bootstrap(envoyConfig(cfg))
+			bootstrap, err := bootstrapOf(cfg)
 			if err != nil {
 				return err
 			}
@@ -169,7 +171,7 @@ func run(ctx context.Context, cfg *conf.Config, log *slog.Logger, stdout, stderr
 	if err != nil {
 		return err
 	}
-	bootstrap, err := envoy.Bootstrap(envoyConfig(cfg))
+	bootstrap, err := bootstrapOf(cfg)
 	if err != nil {
 		return err
 	}
@@ -185,9 +187,7 @@ func run(ctx context.Context, cfg *conf.Config, log *slog.Logger, stdout, stderr
 	if err != nil {
 		return err
 	}
-	if g.telemetry != nil {
-		g.telemetry.SetServing(true)
-	}
+	g.accepts.Store(true)
 	fmt.Fprintln(stdout, "ready", "http://"+cfg.Listen)
 
 	gone := make(chan error, 1)
@@ -202,9 +202,7 @@ func run(ctx context.Context, cfg *conf.Config, log *slog.Logger, stdout, stderr
 	log.Info("draining", "up to", drainTime)
 	drained, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
-	if g.telemetry != nil {
-		g.telemetry.SetServing(false)
-	}
+	g.accepts.Store(false)
 	// Envoy first: it holds the clients, and needs the service until the last exchange has ended.
 	if err := process.Drain(drained); err != nil {
 		log.Warn("envoy did not drain in time and was ended", "err", err)

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"log/slog"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
+
+	"github.com/yellowjack/yellowjack/envoy"
+	"github.com/yellowjack/yellowjack/internal/conf"
+	"github.com/yellowjack/yellowjack/internal/identity"
+	"github.com/yellowjack/yellowjack/internal/route"
+)
+
+// identityConfig is the identity step's part of a configuration.
+func identityConfig(cfg *conf.Config, log *slog.Logger) identity.Config {
+	id := cfg.Identity
+	out := identity.Config{
+		Anonymous: id.Anonymous, Skew: id.Skew, MaxStale: id.MaxStale, Refresh: id.Refresh, CacheSize: id.CacheSize, Log: log,
+	}
+	for _, i := range id.Issuers {
+		out.Issuers = append(out.Issuers, identity.IssuerConfig{
+			Name: i.Name, Issuer: i.Issuer, JWKS: i.JWKS, Audiences: i.Audiences, Algorithms: i.Algorithms,
+			Claims: identity.Claims(i.Claims), EmailDomains: i.EmailDomains, Tenants: i.Tenants,
+		})
+	}
+	return out
+}
+
+// envoyConfig is Envoy's part of a configuration.
+func envoyConfig(cfg *conf.Config) (envoy.Config, error) {
+	out := envoy.Config{
+		Listen: cfg.Listen, AdminSocket: filepath.Join(cfg.Envoy.RunDir, "admin.sock"), ExtProc: cfg.ExtProc.Listen, AccessLog: cfg.Envoy.AccessLog,
+		RequestBytes: int(cfg.Limits.RequestBytes), MessageTimeout: cfg.Envoy.MessageTimeout,
+		// Ours run out first, so that the client reads an error in its API's shape.
+		StreamIdle:  max(cfg.Limits.StreamIdle, cfg.Limits.ResponseWait) + 30*time.Second,
+		Connections: cfg.Limits.Connections,
+	}
+	if t := cfg.Envoy.ClientTLS; t != nil {
+		out.ExtProcTLS = &envoy.ClientTLS{Cert: t.Cert, Key: t.Key, CA: t.CA, ServerName: t.ServerName}
+	}
+	table, err := route.New(cfg) // only to have each mistake in a base URL said once, by the one who reads them
+	if err != nil {
+		return out, err
+	}
+	for _, name := range table.Providers() {
+		p := cfg.Providers[name]
+		base, err := url.Parse(p.BaseURL)
+		if err != nil {
+			return out, err
+		}
+		port, _ := strconv.Atoi(base.Port()) // "" is the scheme's own
+		out.Providers = append(out.Providers, envoy.Provider{
+			Name: name, Cluster: route.Cluster(name), Scheme: base.Scheme, Host: base.Hostname(), Port: port,
+			CAFile: p.CAFile, ConnectTimeout: p.ConnectTimeout,
+		})
+	}
+	return out, nil
+}
+
+// bootstrapOf is the Envoy bootstrap that belongs to a configuration.
+func bootstrapOf(cfg *conf.Config) (*bootstrapv3.Bootstrap, error) {
+	parts, err := envoyConfig(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return envoy.Bootstrap(parts)
+}

@@ -1,0 +1,258 @@
+package extproc_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"sort"
+	"strings"
+	"testing"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	"github.com/rogpeppe/go-internal/txtar"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/yellowjack/yellowjack/extproc"
+)
+
+var update = flag.Bool("update", false, "rewrite the transcripts' outputs")
+
+// TestTranscripts plays testdata/*.txtar. A file named "in KIND …" is one message of Envoy's (its text is the headers,
+// one a line, or the body); "out" is what the service sent, and "audit" the line that it left. ${sara} in a header
+// stands for a valid token of hers; ${expired} and the like for bad ones.
+func TestTranscripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no transcripts: %v", err)
+	}
+	w := newWorld(t)
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sink := &lastRecord{}
+			stream := &script{ctx: t.Context(), in: messages(t, w, archive)}
+			service := w.service(t, sink, nil)
+			end := service.Process(stream)
+			got := map[string]string{
+				"out":   render(stream.sent, end),
+				"audit": sink.render(t),
+			}
+			changed := false
+			for i, f := range archive.Files {
+				want, isOutput := got[f.Name]
+				if !isOutput {
+					continue
+				}
+				delete(got, f.Name)
+				if string(f.Data) == want {
+					continue
+				}
+				changed = true
+				archive.Files[i].Data = []byte(want)
+				if !*update {
+					t.Errorf("%s:\n--- want\n%s--- got\n%s", f.Name, f.Data, want)
+				}
+			}
+			for _, name := range []string{"out", "audit"} {
+				if text, missing := got[name]; missing {
+					changed = true
+					archive.Files = append(archive.Files, txtar.File{Name: name, Data: []byte(text)})
+					if !*update {
+						t.Errorf("%s is not in the transcript; run with -update", name)
+					}
+				}
+			}
+			if *update && changed {
+				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil { //nolint:gosec // test data
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// script is a stream that plays messages and then ends as Envoy ends it.
+type script struct {
+	grpc.ServerStream
+	ctx  context.Context
+	in   []*extprocv3.ProcessingRequest
+	sent []*extprocv3.ProcessingResponse
+}
+
+func (s *script) Context() context.Context { return s.ctx }
+
+func (s *script) Recv() (*extprocv3.ProcessingRequest, error) {
+	if len(s.in) == 0 {
+		return nil, io.EOF
+	}
+	m := s.in[0]
+	s.in = s.in[1:]
+	return m, nil
+}
+
+func (s *script) Send(m *extprocv3.ProcessingResponse) error {
+	s.sent = append(s.sent, m)
+	return nil
+}
+
+// messages reads the "in" files of a transcript.
+func messages(t *testing.T, w *world, archive *txtar.Archive) []*extprocv3.ProcessingRequest {
+	t.Helper()
+	var out []*extprocv3.ProcessingRequest
+	for _, f := range archive.Files {
+		words := strings.Fields(f.Name)
+		if len(words) < 2 || words[0] != "in" {
+			continue
+		}
+		has := func(word string) bool {
+			for _, x := range words[2:] {
+				if x == word {
+					return true
+				}
+			}
+			return false
+		}
+		body := bytes.TrimSuffix(f.Data, []byte("\n"))
+		if has("raw") { // the text is a Go string without its quotes, so that a chunk may end anywhere
+			body = []byte(strings.NewReplacer(`\n`, "\n", `\r`, "\r", "\n", "").Replace(string(f.Data)))
+		}
+		m := &extprocv3.ProcessingRequest{}
+		switch words[1] {
+		case "request-headers":
+			m.Request = &extprocv3.ProcessingRequest_RequestHeaders{RequestHeaders: &extprocv3.HttpHeaders{
+				Headers: headerMap(w.tokens(string(f.Data))), EndOfStream: has("end"),
+			}}
+		case "request-body":
+			m.Request = &extprocv3.ProcessingRequest_RequestBody{RequestBody: &extprocv3.HttpBody{Body: body, EndOfStream: true}}
+		case "response-headers":
+			details := "via_upstream"
+			for _, x := range words[2:] {
+				if v, ok := strings.CutPrefix(x, "details="); ok {
+					details = v
+				}
+			}
+			m.Attributes = map[string]*structpb.Struct{"envoy.filters.http.ext_proc": {Fields: map[string]*structpb.Value{
+				"response.code_details": structpb.NewStringValue(details),
+			}}}
+			m.Request = &extprocv3.ProcessingRequest_ResponseHeaders{ResponseHeaders: &extprocv3.HttpHeaders{
+				Headers: headerMap(string(f.Data)), EndOfStream: has("end"),
+			}}
+		case "response-body":
+			m.Request = &extprocv3.ProcessingRequest_ResponseBody{ResponseBody: &extprocv3.HttpBody{Body: body, EndOfStream: has("end")}}
+		case "response-trailers":
+			m.Request = &extprocv3.ProcessingRequest_ResponseTrailers{ResponseTrailers: &extprocv3.HttpTrailers{Trailers: headerMap(string(f.Data))}}
+		default:
+			t.Fatalf("unknown message %q", f.Name)
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
+func headerMap(text string) *corev3.HeaderMap {
+	m := &corev3.HeaderMap{}
+	for line := range strings.Lines(text) {
+		name, value, ok := strings.Cut(strings.TrimRight(line, "\n"), ": ")
+		if ok {
+			m.Headers = append(m.Headers, &corev3.HeaderValue{Key: name, RawValue: []byte(value)})
+		}
+	}
+	return m
+}
+
+// volatile is what differs from run to run.
+var volatile = regexp.MustCompile(`[A-Z2-7]{26}|[0-9a-f]{32}`)
+
+// render writes the replies as a person reads them.
+func render(sent []*extprocv3.ProcessingResponse, end error) string {
+	var b strings.Builder
+	for _, m := range sent {
+		switch r := m.GetResponse().(type) {
+		case *extprocv3.ProcessingResponse_RequestHeaders:
+			fmt.Fprintln(&b, "request headers: go on")
+		case *extprocv3.ProcessingResponse_RequestBody:
+			fmt.Fprintln(&b, "request goes upstream")
+			common := r.RequestBody.GetResponse()
+			renderHeaders(&b, common.GetHeaderMutation())
+			if body := common.GetBodyMutation(); body != nil {
+				fmt.Fprintf(&b, "  body %s\n", body.GetBody())
+			}
+		case *extprocv3.ProcessingResponse_ResponseHeaders:
+			fmt.Fprintln(&b, "response headers released")
+			renderHeaders(&b, r.ResponseHeaders.GetResponse().GetHeaderMutation())
+		case *extprocv3.ProcessingResponse_ResponseBody:
+			piece := r.ResponseBody.GetResponse().GetBodyMutation().GetStreamedResponse()
+			fmt.Fprintf(&b, "response body, end=%v\n%s", piece.GetEndOfStream(), indent(piece.GetBody()))
+		case *extprocv3.ProcessingResponse_ResponseTrailers:
+			fmt.Fprintln(&b, "response trailers released")
+			renderHeaders(&b, r.ResponseTrailers.GetHeaderMutation())
+		case *extprocv3.ProcessingResponse_ImmediateResponse:
+			fmt.Fprintf(&b, "immediate %d (%s)\n", r.ImmediateResponse.GetStatus().GetCode(), r.ImmediateResponse.GetDetails())
+			renderHeaders(&b, r.ImmediateResponse.GetHeaders())
+			b.WriteString(indent(r.ImmediateResponse.GetBody()))
+		}
+		if fields := m.GetDynamicMetadata().GetFields()["yellowjack"].GetStructValue().GetFields(); len(fields) > 0 {
+			var pairs []string
+			for k, v := range fields {
+				if k != "policy_revision" {
+					pairs = append(pairs, k+"="+v.GetStringValue())
+				}
+			}
+			sort.Strings(pairs)
+			fmt.Fprintf(&b, "  metadata %s\n", strings.Join(pairs, " "))
+		}
+	}
+	fmt.Fprintf(&b, "stream ends: %s\n", status.Code(end))
+	return volatile.ReplaceAllString(b.String(), "ID")
+}
+
+func renderHeaders(b *strings.Builder, m interface {
+	GetSetHeaders() []*corev3.HeaderValueOption
+	GetRemoveHeaders() []string
+},
+) {
+	for _, h := range m.GetSetHeaders() {
+		fmt.Fprintf(b, "  set %s: %s\n", h.GetHeader().GetKey(), h.GetHeader().GetRawValue())
+	}
+	for _, name := range m.GetRemoveHeaders() {
+		fmt.Fprintf(b, "  remove %s\n", name)
+	}
+}
+
+func indent(body []byte) string {
+	if len(body) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	for line := range strings.Lines(string(body)) {
+		b.WriteString("  | " + strings.TrimSuffix(line, "\n") + "\n")
+	}
+	return b.String()
+}
+
+// errSink is an audit that cannot be written.
+var errSink = errors.New("the disk is full")
+
+func pretty(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b) + "\n"
+}
+
+var _ = extproc.Limits{}
