@@ -7,22 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/go-json-experiment/json"
 )
-
-// decodeObject decodes one JSON object. Duplicate names, invalid UTF-8 and trailing data are errors: two readers of the
-// same token must not see two different ones.
-func decodeObject(doc []byte) (map[string]any, error) {
-	var m map[string]any
-	if err := json.Unmarshal(doc, &m); err != nil {
-		return nil, errors.New("not one well-formed JSON object")
-	}
-	if m == nil {
-		return nil, errors.New("not an object")
-	}
-	return m, nil
-}
 
 // lookup finds a claim. A key that is the whole path wins; else the longest key that begins it, up to one of its dots,
 // is entered: "https://x.com/app.roles" finds both {"https://x.com/app.roles": …} and {"https://x.com/app": {"roles": …}}.
@@ -145,7 +130,7 @@ func checkTimes(claims map[string]any, now time.Time, skew time.Duration) (time.
 
 // checkAudience wants one of ours among the token's.
 func checkAudience(claims map[string]any, ours []string) error {
-	theirs, err := listClaim(claims, "aud") // literal: a key of this very name wins
+	theirs, err := listClaim(claims, "aud")
 	if err != nil {
 		return err
 	}

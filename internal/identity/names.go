@@ -28,21 +28,14 @@ func (is *issuer) scoped(name string) string {
 }
 
 func escaped(s string) string {
-	clean := true
-	for _, r := range s {
-		if r == '%' || !printable(r) {
-			clean = false
-			break
-		}
-	}
-	if clean {
+	if !strings.ContainsFunc(s, hidden) {
 		return s
 	}
 	const hex = "0123456789ABCDEF"
 	var b strings.Builder
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
-		if r != '%' && printable(r) && (r != utf8.RuneError || n > 1) {
+		if !hidden(r) {
 			b.WriteString(s[i : i+n])
 		} else {
 			for _, c := range []byte(s[i : i+n]) {
@@ -54,8 +47,9 @@ func escaped(s string) string {
 	return b.String()
 }
 
-// printable is what a reader of a rule can see: letters, marks, digits, punctuation, symbols and the plain space.
-func printable(r rune) bool { return unicode.IsPrint(r) }
+// hidden is what is not written as it is: what a reader of a rule cannot see, and the escape itself. Letters, marks,
+// digits, punctuation, symbols and the plain space are seen.
+func hidden(r rune) bool { return r == '%' || r == utf8.RuneError || !unicode.IsPrint(r) }
 
 // mailOf is the address as it is written in grants: in lower case, since no provider tells addresses of one domain apart
 // by case. What is not one plain ASCII address does not count: case and look of other letters are no identity.
