@@ -27,12 +27,20 @@ const (
 	questions
 )
 
-// queries asks for a decision and, in the same query, for what is visible.
-var queries = [questions]string{
-	askRequest:  "decision = data.yellowjack.request.decision; visible = data.yellowjack.visible.tools",
-	askToolcall: "decision = data.yellowjack.toolcall.decision; visible = data.yellowjack.visible.tools",
-	askModels:   "decision = data.yellowjack.models.allowed",
-	askVisible:  "visible = data.yellowjack.visible.tools",
+// query asks for a decision and, in the same query, for what is visible. That
+// comes first and whole: asked for name by name it would be found name by name.
+func (q question) query(b *bundle) string {
+	visible := "visible = " + b.entry("visible") + ".tools"
+	switch q {
+	case askRequest:
+		return visible + "; decision = " + b.entry("request") + ".decision"
+	case askToolcall:
+		return visible + "; decision = " + b.entry("toolcall") + ".decision"
+	case askModels:
+		return "decision = " + b.entry("models") + ".allowed"
+	default:
+		return visible
+	}
 }
 
 // snapshot is what decisions are made with; it never changes.
@@ -136,10 +144,10 @@ func (e *Engine) write(ctx context.Context, txn storage.Transaction, b *bundle) 
 
 func (e *Engine) prepare(ctx context.Context, txn storage.Transaction, b *bundle) (*snapshot, error) {
 	s := &snapshot{revision: b.revision}
-	for q, text := range queries {
+	for q := range questions {
 		var err error
 		s.queries[q], err = rego.New(
-			rego.Query(text),
+			rego.Query(q.query(b)),
 			rego.Compiler(b.compiler),
 			rego.Store(e.store),
 			rego.Transaction(txn),

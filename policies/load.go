@@ -104,7 +104,16 @@ type bundle struct {
 	compiler *ast.Compiler
 	texts    map[string][]byte
 	data     map[string]any
+	replaced map[string]bool // entry packages that the folder defines
 	revision string
+}
+
+// entry is the package to ask for a decision.
+func (b *bundle) entry(name string) string {
+	if b.replaced[name] {
+		return "data.yellowjack." + name
+	}
+	return "data.yellowjack.shipped." + name
 }
 
 // build checks and compiles the shipped policies with a folder's and the
@@ -114,7 +123,8 @@ func build(files []file, config map[string]any) (*bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	texts, modules, err := parseModules(files)
+	b := &bundle{data: data, texts: map[string][]byte{}, replaced: map[string]bool{}}
+	modules, err := b.parse(files)
 	if err != nil {
 		return nil, err
 	}
@@ -131,16 +141,15 @@ func build(files []file, config map[string]any) (*bundle, error) {
 	if compiler.Compile(modules); compiler.Failed() {
 		return nil, located(compiler.Errors)
 	}
-	revision, err := revisionOf(texts, data)
-	if err != nil {
-		return nil, err
-	}
-	return &bundle{compiler: compiler, texts: texts, data: data, revision: revision}, nil
+	b.compiler = compiler
+	b.revision, err = revisionOf(b.texts, data)
+	return b, err
 }
 
-func parseModules(files []file) (map[string][]byte, map[string]*ast.Module, error) {
-	texts, modules := map[string][]byte{}, map[string]*ast.Module{}
-	replaced := map[string]bool{}
+// parse reads the folder's modules and then those shipped ones that the folder
+// does not replace.
+func (b *bundle) parse(files []file) (map[string]*ast.Module, error) {
+	modules := map[string]*ast.Module{}
 	opts := ast.ParserOptions{ProcessAnnotation: true, RegoVersion: ast.RegoV1, Capabilities: capabilities()}
 	for _, f := range files {
 		if !f.rego() {
@@ -148,37 +157,49 @@ func parseModules(files []file) (map[string][]byte, map[string]*ast.Module, erro
 		}
 		m, err := ast.ParseModuleWithOpts(f.name, string(f.text), opts)
 		if err != nil {
-			return nil, nil, located(err)
+			return nil, located(err)
 		}
 		if m == nil {
-			return nil, nil, fmt.Errorf("%s:1: holds no package", f.name)
+			return nil, fmt.Errorf("%s:1: holds no package", f.name)
 		}
 		entry, err := packageName(m)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if entry != "" {
-			replaced[entry] = true
+			b.replaced[entry] = true
 		}
-		texts[f.name], modules[f.name] = f.text, m
+		b.texts[f.name], modules[f.name] = f.text, m
 	}
-	err := fs.WalkDir(shipped, "rego", func(p string, d fs.DirEntry, err error) error {
-		if err != nil || path.Ext(p) != ".rego" {
+	err := fs.WalkDir(shipped, "rego", func(p string, _ fs.DirEntry, err error) error {
+		entry := path.Dir(p) == "rego/entry" && b.replaced[strings.TrimSuffix(path.Base(p), ".rego")]
+		if err != nil || path.Ext(p) != ".rego" || entry {
 			return err
 		}
 		text, err := shipped.ReadFile(p)
 		if err != nil {
 			return err
 		}
-		if path.Dir(p) == "rego/entry" && replaced[strings.TrimSuffix(path.Base(p), ".rego")] {
-			return nil
-		}
 		id := "shipped:" + p
-		texts[id] = text
-		modules[id], err = ast.ParseModuleWithOpts(id, string(text), opts)
-		return err
+		m, err := ast.ParseModuleWithOpts(id, string(text), opts)
+		if err != nil {
+			return err
+		}
+		b.direct(m)
+		b.texts[id], modules[id] = text, m
+		return nil
 	})
-	return texts, modules, err
+	return modules, err
+}
+
+// direct points a shipped module's imports of entry packages at what they pass
+// on to, where the folder does not replace them: a rule less in each decision.
+func (b *bundle) direct(m *ast.Module) {
+	for _, i := range m.Imports {
+		if name := strings.TrimPrefix(i.Path.String(), "data.yellowjack."); slices.Contains(entries, name) {
+			i.Path = ast.MustParseTerm(b.entry(name))
+		}
+	}
 }
 
 // packageName tells which of our packages a folder's module replaces, and

@@ -41,7 +41,10 @@ func mergeData(files []file, config map[string]any) (map[string]any, error) {
 	if err := validateFolder(merged); err != nil {
 		return nil, inFiles(err, files)
 	}
-	merged["derived"] = map[string]any{"aliases": deriveAliases(merged, &validator{})}
+	// Absent where there are none, so that the rule for them ends at once.
+	if aliases := deriveAliases(merged, &validator{}); len(aliases) > 0 {
+		merged["derived"] = map[string]any{"aliases": aliases}
+	}
 	return merged, nil
 }
 

@@ -11,20 +11,18 @@ package yellowjack.lib
 #   Exact names and exact aliases only; a prefix is never guessed. data.derived.aliases
 #   is what the engine makes of data.tools.<name>.aliases; it refuses an alias that is
 #   ambiguous, so these three never disagree.
-canonical(name) := name if data.tools[name]
-
-canonical(name) := data.derived.aliases[input.principal.client][name]
-
-canonical(name) := data.derived.aliases["*"][name]
+canonical(name) := name if {
+	data.tools[name]
+} else := data.derived.aliases[input.principal.client][name] if {
+	true
+} else := data.derived.aliases["*"][name]
 
 # METADATA
 # title: Whether the tool (by its canonical name) is granted to the principal
-granted(tool) if {
-	some subject in data.tools[tool].allow
-	subject in input.principal.subjects
-}
+granted(tool) if names_principal(data.tools[tool].allow)
 
 granted(tool) if {
+	data.tools[tool]
 	some team in input.principal.teams
 	tool in data.teams[team].tools
 }
@@ -38,9 +36,6 @@ names_principal(allow) if {
 
 # METADATA
 # title: Whether the principal may use the model
-# description: Where data.models is absent every model passes, and a credential gates it.
-model_granted(_) if not data.models
-
 model_granted(model) if {
 	some key in model_keys(model)
 	names_principal(data.models[key].allow)

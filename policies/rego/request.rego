@@ -14,31 +14,21 @@ import data.yellowjack.visible
 
 # METADATA
 # title: The decision
+# description: >-
+#   tools answers offer or hide for every tool asked about, results says pass, quarantine or
+#   drop for every tool result by index. Few rules, because each one costs about 3 µs.
 decision := {
 	"allowed": true,
 	"reason": "granted",
-	"tools": tools,
-	"results": results,
+	"tools": object.union(
+		{name: "hide" | some name in input.names},
+		{name: "offer" | some name in input.names; visible.tools[name]},
+	),
+	"results": [treatment(result) | some result in input.results],
 	"byok": input.byok != "",
 } if {
-	models_granted
-	features_granted
-	fields_granted
-	byok_granted
-	choice_offered
+	permitted
 } else := object.union({"allowed": false, "http_status": 403}, refusal)
-
-# METADATA
-# title: offer or hide, for every tool asked about
-tools := {name: verdict(name) | some name in input.names}
-
-verdict(name) := "offer" if {
-	visible.tools[name]
-} else := "hide"
-
-# METADATA
-# title: pass, quarantine or drop, for every tool result by index
-results := [treatment(result) | some result in input.results]
 
 treatment(result) := treatments[data.tools[lib.canonical(result.tool)].result] if {
 	result.attributed
@@ -46,21 +36,29 @@ treatment(result) := treatments[data.tools[lib.canonical(result.tool)].result] i
 
 treatments := {"trusted": "pass", "untrusted": "quarantine", "drop": "drop"}
 
-# Each gate is asked positively: one that is undefined refuses.
-models_granted if {
-	count(models.allowed) == count(input.models)
-	not false in models.allowed
+# Everything is asked positively: what is undefined refuses. This is most
+# requests, which ask for nothing beside models and tools.
+permitted if {
+	input.features == []
+	input.unknown_fields == []
+	input.tool_choice == []
+	input.byok == ""
+	models.allowed == [true | some _ in input.models]
 }
 
-features_granted if input.features == []
+permitted if {
+	models.allowed == [true | some _ in input.models]
+	features_granted
+	fields_granted
+	byok_granted
+	choice_offered
+}
 
 features_granted if {
 	every feature in input.features {
 		lib.feature_granted(feature)
 	}
 }
-
-fields_granted if input.unknown_fields == []
 
 fields_granted if {
 	every field in input.unknown_fields {
@@ -71,8 +69,6 @@ fields_granted if {
 byok_granted if input.byok == ""
 
 byok_granted if lib.byok_granted(input.byok)
-
-choice_offered if input.tool_choice == []
 
 choice_offered if {
 	every name in input.tool_choice {

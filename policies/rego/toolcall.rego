@@ -14,9 +14,14 @@ import data.yellowjack.visible
 # title: The decision, one verdict for each of input.calls
 decision := {"calls": [verdict(call) | some call in input.calls]}
 
-verdict(call) := {"verdict": "allow", "reason": "granted", "rule": "tools.allow"} if {
+verdict(call) := {"verdict": "allow"} if {
 	call.offered == true
-	audience_holds(visible.tools[call.tool])
+	tool := visible.tools[call.tool]
+	not data.tools[tool].audience
+} else := {"verdict": "allow"} if {
+	call.offered == true
+	audience := data.tools[visible.tools[call.tool]].audience
+	lib.confidentiality <= lib.rank[audience]
 } else := {
 	"verdict": "deny",
 	"rule": "tools.allow",
@@ -41,7 +46,3 @@ verdict(call) := {"verdict": "allow", "reason": "granted", "rule": "tools.allow"
 	some level, n in lib.rank
 	n == lib.confidentiality
 }
-
-audience_holds(tool) if not data.tools[tool].audience
-
-audience_holds(tool) if lib.confidentiality <= lib.rank[data.tools[tool].audience]
