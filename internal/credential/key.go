@@ -12,24 +12,22 @@ const redacted = "[redacted]"
 type Key struct {
 	// ID is the name of the key in the audit.
 	ID string
-	// The value is behind a pointer: fmt prints the unexported fields of a struct that holds a Key without asking
-	// the Key how, and of a pointer it prints the address.
-	secret *value
+	// The value is inside a function: fmt prints unexported fields of a struct that holds a Key without asking the
+	// Key how, even through a pointer, and of a function it can print only the address.
+	value func() string
 }
 
-type value struct{ text string }
-
-func newKey(id, text string) Key { return Key{ID: id, secret: &value{text}} }
+func newKey(id, text string) Key { return Key{ID: id, value: func() string { return text }} }
 
 // Own is a key that the caller brought for a provider (BYOK).
 func Own(provider, text string) Key { return newKey(provider+"/byok", text) }
 
 // Reveal is the key's value, for the header towards the provider and nowhere else. The zero Key has none.
 func (k Key) Reveal() string {
-	if k.secret == nil {
+	if k.value == nil {
 		return ""
 	}
-	return k.secret.text
+	return k.value()
 }
 
 // String redacts.
