@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -298,5 +299,22 @@ func BenchmarkWriteParallel(b *testing.B) {
 	})
 	if err := f.Close(); err != nil {
 		b.Fatal(err)
+	}
+}
+
+// TestReference holds docs/telemetry.md and the record together.
+func TestReference(t *testing.T) {
+	b, err := os.ReadFile("../../docs/telemetry.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, doc, _ := strings.Cut(string(b), "## The audit")
+	for _, typ := range []reflect.Type{reflect.TypeFor[Record](), reflect.TypeFor[Call](), reflect.TypeFor[Usage]()} {
+		for _, f := range reflect.VisibleFields(typ) {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if name != "-" && !strings.Contains(doc, "`"+name+"`") {
+				t.Errorf("%s is not documented", name)
+			}
+		}
 	}
 }

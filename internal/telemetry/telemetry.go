@@ -12,6 +12,7 @@ package telemetry
 import (
 	"errors"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -52,6 +53,7 @@ type Metrics struct {
 	own        [2]prometheus.Observer
 	audit      prometheus.Counter
 	policy     *prometheus.GaugeVec
+	policyMu   sync.Mutex
 	providers  map[string]*provider
 }
 
@@ -158,6 +160,8 @@ func (m *Metrics) AuditFailed(error) { m.audit.Inc() }
 
 // Policy says which revision of the policy decides from now on.
 func (m *Metrics) Policy(revision string) {
+	m.policyMu.Lock() // a reload, not an exchange
+	defer m.policyMu.Unlock()
 	m.policy.Reset()
 	m.policy.WithLabelValues(revision).Set(1)
 }
