@@ -17,7 +17,7 @@ func BenchmarkRequest(b *testing.B) {
 			t0 := cpu()
 			defer func() { b.ReportMetric(float64(cpu()-t0)/float64(b.N), "cpu-ns") }()
 			for i := 0; b.Loop(); i++ {
-				in.Principal = principal(i % principals)
+				in.Principal = principal(2 * (i % principals))
 				if d, err := e.Request(b.Context(), in); err != nil && false {
 					b.Fatal(d, err)
 				}
@@ -35,7 +35,7 @@ func BenchmarkToolcall(b *testing.B) {
 			t0 := cpu()
 			defer func() { b.ReportMetric(float64(cpu()-t0)/float64(b.N), "cpu-ns") }()
 			for i := 0; b.Loop(); i++ {
-				in.Principal = principal(i % principals)
+				in.Principal = principal(2 * (i % principals))
 				if d, err := e.Toolcall(b.Context(), in); err != nil || len(d.Calls) != n {
 					b.Fatal(d, err)
 				}

@@ -59,7 +59,7 @@ func toolcallInput(calls int) *ToolcallInput {
 	in := &ToolcallInput{Principal: principal(0), Model: Model{Named: "mock/small", Provider: "mock", Name: "small"}}
 	for i := range calls {
 		in.Calls = append(in.Calls, Call{
-			Index: i, Tool: fmt.Sprintf("tool_%d", i), Offered: true,
+			Index: i, Tool: fmt.Sprintf("tool_%d", 2*i), Offered: true,
 			Arguments: []byte(fmt.Sprintf(`{"query":"select %d","limit":%d}`, i, i)),
 		})
 	}

@@ -88,7 +88,7 @@ func (r *Result) term() *ast.Term {
 
 // term parses the arguments, once and with exact numbers.
 func (c *Call) term() (*ast.Term, error) {
-	args, err := parseArguments(c.Arguments)
+	args, err := parseJSON(c.Arguments)
 	if err != nil {
 		return nil, fmt.Errorf("policies: arguments of call %d: %w", c.Index, err)
 	}
