@@ -1,0 +1,42 @@
+package hold_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/yellowjack/yellowjack/internal/hold"
+)
+
+const (
+	openAIText     = `{"id":"chatcmpl-AbCdEfGhIjKlMnOp","object":"chat.completion.chunk","created":1760000000,"model":"gpt-5-mini-2025-08-07","service_tier":"default","system_fingerprint":null,"choices":[{"index":0,"delta":{"content":"%s"},"logprobs":null,"finish_reason":null}],"usage":null,"obfuscation":"%s"}`
+	openRouterText = `{"id":"gen-1760000000-AbCdEfGhIjKl","provider":"Anthropic","model":"anthropic/claude-sonnet-4.5","object":"chat.completion.chunk","created":1760000000,"choices":[{"index":0,"delta":{"role":"assistant","content":"%s"},"finish_reason":null,"native_finish_reason":null,"logprobs":null}]}`
+)
+
+// BenchmarkText is the gate's hot path: an event that carries text and nothing else.
+func BenchmarkText(b *testing.B) {
+	words := []string{" the", " quick\\n", " brown", " fox — jumps", " over \\\"it\\\""}
+	for name, format := range map[string]string{"openai": openAIText, "openrouter": openRouterText} {
+		b.Run(name, func(b *testing.B) {
+			var events [][]byte
+			for i, w := range words {
+				args := []any{w}
+				if name == "openai" {
+					args = append(args, "xxxxxxxxxxxx"[:i+3])
+				}
+				events = append(events, []byte("data: "+fmt.Sprintf(format, args...)+"\n\n"))
+			}
+			g := hold.New(hold.Config{})
+			dst := make([]byte, 0, 4096)
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				var err error
+				if dst, err = g.Write(dst[:0], events[i%len(events)]); err != nil {
+					b.Fatal(err)
+				}
+				if len(dst) != len(events[i%len(events)]) {
+					b.Fatal("not released whole")
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,176 @@
+package hold
+
+import (
+	"bytes"
+
+	"github.com/yellowjack/yellowjack/internal/llm"
+	"github.com/yellowjack/yellowjack/internal/llm/openaichat"
+	"github.com/yellowjack/yellowjack/internal/sse"
+)
+
+// choice is what the gate knows of one choice.
+type choice struct {
+	index    int
+	role     bool // a role was released
+	said     bool // text for people was released
+	finished bool
+	calls    []*call // in the order in which they began
+	next     int     // the index that the next new call must have
+	left     int     // calls that were released
+	pieces   []piece // held
+}
+
+// call is one tool call being put together.
+type call struct {
+	llm.ToolCall
+	kind      string // as its `type` says
+	function  bool   // has a function's part
+	custom    bool   // has a custom tool's part
+	arguments []byte
+	allowed   bool
+	out       int    // the index under which it is released
+	text      string // what stands in its place
+	replaced  bool   // the text was released
+}
+
+// piece is one held event: of one choice, without text that could go on.
+type piece struct {
+	raw   []byte // as it goes out when nothing changes
+	doc   []byte // its data
+	name  string // of the event
+	calls []*call
+}
+
+// choice finds or begins a choice.
+func (g *Gate) choice(index int) (*choice, error) {
+	if g.last != nil && g.last.index == index {
+		return g.last, nil
+	}
+	c, ok := g.choices[index]
+	if !ok {
+		if index >= g.cfg.Choices {
+			return nil, invalid("a choice that nobody asked for")
+		}
+		if g.choices == nil {
+			g.choices = map[int]*choice{}
+		}
+		c = &choice{index: index}
+		g.choices[index] = c
+	}
+	g.last = c
+	return c, nil
+}
+
+// calling tells whether the choice has calls, held or decided.
+func (c *choice) calling() bool { return len(c.calls) > 0 }
+
+// admits refuses what may not follow the end of a choice: a call, or text after calls.
+func (c *choice) admits(ch *openaichat.ChunkChoice) error {
+	switch {
+	case !c.finished:
+		return nil
+	case len(ch.Calls) > 0:
+		return invalid("a tool call after its choice had finished")
+	case ch.Text && c.calling():
+		return invalid("text after its choice had finished with tool calls")
+	}
+	return nil
+}
+
+// saw notes what is released of the choice.
+func (c *choice) saw(ch *openaichat.ChunkChoice) {
+	c.role = c.role || ch.Role
+	c.said = c.said || ch.Prose
+}
+
+// stops tells whether a reason to finish is true no longer: it says that there are calls, and none was released.
+func (c *choice) stops(reason string) bool {
+	return c.calling() && c.left == 0 && (reason == "tool_calls" || reason == "function_call")
+}
+
+// hold keeps a piece of the event and adds its fragments to their calls.
+func (g *Gate) hold(c *choice, e sse.Event, k int, p openaichat.Piece) error {
+	ch := &g.chunk.Choices[k]
+	if len(c.pieces) == 0 {
+		g.holding++
+	}
+	held := piece{name: e.Name}
+	for i := range ch.Calls {
+		call, err := g.fragment(c, &ch.Calls[i])
+		if err != nil {
+			return err
+		}
+		held.calls = append(held.calls, call)
+	}
+	doc := g.chunk.Piece(k, p)
+	if len(doc) == len(e.Data) && &doc[0] == &e.Data[0] {
+		held.raw = bytes.Clone(e.Raw)
+		held.doc = bytes.Clone(doc)
+	} else {
+		held.raw = sse.AppendEvent(nil, e.Name, doc)
+		held.doc = doc
+	}
+	g.held += len(held.raw) + len(held.doc)
+	if g.held > g.cfg.MaxHeld {
+		return tooLarge("more is held than the limit allows")
+	}
+	c.pieces = append(c.pieces, held)
+	return nil
+}
+
+// fragment adds a fragment to its call, or begins a call with it.
+func (g *Gate) fragment(c *choice, d *openaichat.CallDelta) (*call, error) {
+	to := c.find(d)
+	if to == nil {
+		if g.calls++; g.calls > g.cfg.MaxCalls {
+			return nil, tooLarge("more tool calls than the limit allows")
+		}
+		to = &call{ToolCall: llm.ToolCall{Choice: c.index, Index: d.Index, Legacy: d.Legacy}}
+		c.calls = append(c.calls, to)
+		switch {
+		case d.Legacy:
+		case d.Index < 0:
+			to.malformed("it has no usable index")
+		case d.Index != c.next:
+			to.malformed("its index is not the next one")
+		default:
+			c.next++
+		}
+	}
+	to.same(&to.ID, d.ID, "its id changes in the middle")
+	to.same(&to.Tool, d.Name, "its name changes in the middle")
+	to.same(&to.kind, d.Type, "its type changes in the middle")
+	to.function = to.function || d.Function
+	to.custom = to.custom || d.Custom
+	to.arguments = append(to.arguments, d.Arguments...)
+	g.held += len(d.Arguments)
+	return to, nil
+}
+
+// find finds the call that a fragment continues. One without an index continues none.
+func (c *choice) find(d *openaichat.CallDelta) *call {
+	for _, to := range c.calls {
+		if to.Legacy == d.Legacy && to.Index == d.Index && (d.Legacy || d.Index >= 0) {
+			return to
+		}
+	}
+	return nil
+}
+
+// same sets what may be said again, but not otherwise.
+func (c *call) same(what *string, said, otherwise string) {
+	switch {
+	case said == "" || said == *what:
+	case *what == "":
+		*what = said
+	default:
+		c.malformed(otherwise)
+	}
+}
+
+// malformed notes the first reason for which a call is refused outright.
+func (c *call) malformed(reason string) {
+	if c.Malformed == "" {
+		c.Malformed = reason
+	}
+}

@@ -1,0 +1,202 @@
+package hold
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/yellowjack/yellowjack/internal/llm"
+	"github.com/yellowjack/yellowjack/internal/llm/openaichat"
+	"github.com/yellowjack/yellowjack/internal/sse"
+	"github.com/yellowjack/yellowjack/internal/strictjson"
+)
+
+// decide decides the calls of a choice that has finished, and releases what was held.
+func (g *Gate) decide(dst []byte, c *choice, reason string) ([]byte, error) {
+	for _, call := range c.calls {
+		g.complete(call, reason)
+	}
+	if err := g.ask(c); err != nil {
+		return dst, err
+	}
+	for _, call := range c.calls {
+		if call.allowed {
+			call.out = call.Index
+			if !call.Legacy {
+				call.out = c.rank(call)
+			}
+			c.left++
+			g.released = append(g.released, call.ToolCall)
+		} else {
+			g.refused = append(g.refused, call.ToolCall)
+		}
+	}
+	for i := range c.pieces {
+		var err error
+		if dst, err = g.release(dst, c, &c.pieces[i]); err != nil {
+			return dst, err
+		}
+	}
+	for _, p := range c.pieces {
+		g.held -= len(p.raw) + len(p.doc)
+	}
+	for _, call := range c.calls {
+		g.held -= len(call.arguments)
+		call.arguments = nil
+	}
+	c.pieces, c.finished = nil, true
+	g.holding--
+	return dst, nil
+}
+
+// rank is how many calls of a list are released before one of them.
+func (c *choice) rank(of *call) int {
+	n := 0
+	for _, call := range c.calls {
+		if call == of {
+			break
+		}
+		if call.allowed && !call.Legacy {
+			n++
+		}
+	}
+	return n
+}
+
+// complete checks a call that is all there.
+func (g *Gate) complete(c *call, reason string) {
+	switch reason {
+	case "tool_calls", "function_call", "stop":
+	default:
+		c.malformed("the answer was cut off before it was complete")
+	}
+	c.Custom = c.custom
+	switch {
+	case c.Tool == "":
+		c.malformed("it names no tool")
+	case c.Legacy:
+	case c.ID == "":
+		c.malformed("it has no id")
+	case c.function && c.custom:
+		c.malformed("it is of two types")
+	case c.kind != "" && !(c.kind == "function" && c.function) && !(c.kind == "custom" && c.custom):
+		c.malformed("it is of an unknown type")
+	}
+	if c.ID != "" {
+		if g.ids[c.ID] {
+			c.malformed("its id is that of another call")
+		}
+		if g.ids == nil {
+			g.ids = map[string]bool{}
+		}
+		g.ids[c.ID] = true
+	}
+	if c.Malformed != "" {
+		return
+	}
+	c.Arguments = c.arguments
+	switch {
+	case c.custom:
+		c.Arguments = openaichat.CustomArguments(c.arguments)
+	case len(c.arguments) == 0:
+		c.Arguments = []byte("{}")
+	case strictjson.CheckObject(c.arguments, strictjson.Limits{}) != nil:
+		c.Arguments = nil
+		c.malformed("its arguments are not one JSON object")
+	}
+}
+
+// ask asks for the verdicts on a choice's calls, all at once.
+func (g *Gate) ask(c *choice) error {
+	batch := make([]llm.ToolCall, 0, len(c.calls))
+	for _, call := range c.calls {
+		if call.Malformed == "" {
+			batch = append(batch, call.ToolCall)
+		}
+	}
+	verdicts := make([]llm.Verdict, len(batch))
+	if len(batch) > 0 && g.cfg.Decide != nil {
+		var err error
+		if verdicts, err = g.cfg.Decide(batch); err != nil {
+			return fmt.Errorf("deciding the tool calls: %w", err)
+		}
+		if len(verdicts) != len(batch) {
+			return fmt.Errorf("deciding the tool calls: %d verdicts on %d calls", len(verdicts), len(batch))
+		}
+	}
+	for _, call := range c.calls {
+		if call.Malformed != "" {
+			call.text = g.refusal(call.ToolCall)
+			continue
+		}
+		call.allowed, call.text = verdicts[0].Allow, verdicts[0].Text
+		verdicts = verdicts[1:]
+		if !call.allowed && call.text == "" {
+			call.text = refusalText(call.ToolCall, "it is not allowed")
+		}
+	}
+	return nil
+}
+
+// refusal is the text in the place of a malformed call.
+func (g *Gate) refusal(c llm.ToolCall) string {
+	if g.cfg.Refuse != nil {
+		if text := g.cfg.Refuse(c); text != "" {
+			return text
+		}
+	}
+	return refusalText(c, c.Malformed)
+}
+
+// maxName is how much of a tool's name, which is the model's text, a refusal repeats.
+const maxName = 64
+
+func refusalText(c llm.ToolCall, reason string) string {
+	if c.Tool == "" {
+		return "A tool call was refused: " + reason + "."
+	}
+	name := c.Tool
+	if len(name) > maxName {
+		name = name[:maxName]
+	}
+	return "The call of the tool " + strconv.QuoteToASCII(name) + " was refused: " + reason + "."
+}
+
+// release appends a held piece as it was decided, with text in the place of a denied call.
+func (g *Gate) release(dst []byte, c *choice, p *piece) ([]byte, error) {
+	if err := g.again.Parse(p.doc, g.limits); err != nil {
+		return dst, &StreamError{Code: CodeInvalid, Reason: "a held event that cannot be read", Err: err}
+	}
+	held := &g.again
+	ch := &held.Choices[0]
+	changed, kept := c.stops(ch.Finish), 0
+	for _, call := range p.calls {
+		if call.allowed {
+			kept++
+			changed = changed || call.out != call.Index
+			continue
+		}
+		changed = true
+		if !call.replaced {
+			call.replaced = true
+			text := call.text
+			if c.said {
+				text = "\n\n" + text
+			}
+			dst = held.AppendText(dst, c.index, !c.role, text)
+			c.role, c.said = true, true
+		}
+	}
+	if !changed {
+		c.saw(ch)
+		return append(dst, p.raw...), nil
+	}
+	if kept == 0 && ch.Finish == "" && !held.Usage.Known {
+		return dst, nil
+	}
+	out := held.Piece(0, openaichat.Piece{
+		Text: !c.role, Calls: kept > 0, Finish: true, Stop: c.stops(ch.Finish), Usage: true,
+		Keep: func(i int) (int, bool) { return p.calls[i].out, p.calls[i].allowed },
+	})
+	c.saw(ch)
+	return sse.AppendEvent(dst, p.name, out), nil
+}

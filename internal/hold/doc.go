@@ -1,0 +1,19 @@
+// Package hold lets a streamed answer through and holds back the tool calls in it until they are decided.
+//
+// A Gate is given the bytes of a stream of chat.completion.chunk events as they come, in pieces of any size, and gives
+// back the bytes that may go on to the client:
+//
+//   - Comments, and events without a tool call, go on at once and byte for byte. Each is strictly read first.
+//   - An event with a fragment of a tool call is held until its choice has a finish_reason. An event that also carries
+//     text is split: the text goes on at once. So is one of several choices, of which any is held. A role, and members
+//     that are empty, stay with the call.
+//   - Then every call of that choice is put together and checked. A call that no client could read in only one way
+//     (Malformed) is refused; all others are decided in one batch.
+//   - Events of allowed calls go on byte for byte, in their order; where an earlier call of the choice was denied, the
+//     index is changed. In the place of a denied call there is assistant text. When no call is left the finish_reason
+//     becomes "stop".
+//
+// What a client is given is exactly what was decided: a fragment that is in no decided call is never released. Errors
+// stick, and nothing is released after one. A stream that ends within a call, within an event or before its choices
+// have finished is an error too.
+package hold

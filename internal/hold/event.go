@@ -1,0 +1,178 @@
+package hold
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/yellowjack/yellowjack/internal/llm/openaichat"
+	"github.com/yellowjack/yellowjack/internal/sse"
+)
+
+// data takes one chunk.
+func (g *Gate) data(dst []byte, e sse.Event) ([]byte, error) {
+	c := &g.chunk
+	if err := g.answeredBy(c); err != nil {
+		return dst, err
+	}
+	if c.Usage.Known {
+		g.usage = c.Usage
+	}
+	if c.Error {
+		return g.upstreamError(dst, e)
+	}
+	if !g.asked && len(c.Choices) == 0 {
+		if g.held += len(e.Raw); g.held > g.cfg.MaxHeld {
+			return dst, tooLarge("more is held than the limit allows")
+		}
+		g.early = append(g.early, e.Raw...)
+		return dst, nil
+	}
+	dst, err := g.known(dst, len(c.Choices) > 0)
+	if err != nil {
+		return dst, err
+	}
+	return g.dealOut(dst, e)
+}
+
+// answeredBy tells Model the model's name when it is new.
+func (g *Gate) answeredBy(c *openaichat.Chunk) error {
+	raw := c.Model.Of(c.Doc)
+	if len(raw) == 0 || bytes.Equal(raw, g.modelRaw) {
+		return nil
+	}
+	name := c.ModelName()
+	if !g.asked || name != g.model {
+		g.asked, g.model = true, name
+		if err := g.tellModel(); err != nil {
+			return err
+		}
+	}
+	g.modelRaw = append(g.modelRaw[:0], raw...)
+	return nil
+}
+
+func (g *Gate) tellModel() error {
+	if g.cfg.Model == nil {
+		return nil
+	}
+	if err := g.cfg.Model(g.model); err != nil {
+		return fmt.Errorf("the answering model: %w", err)
+	}
+	return nil
+}
+
+// known releases the events that waited for the model's name, once it is told or cannot wait any longer.
+func (g *Gate) known(dst []byte, must bool) ([]byte, error) {
+	if !g.asked && must {
+		g.asked = true
+		if err := g.tellModel(); err != nil {
+			return dst, err
+		}
+	}
+	if g.asked && len(g.early) > 0 {
+		dst = append(dst, g.early...)
+		g.held -= len(g.early)
+		g.early = nil
+	}
+	return dst, nil
+}
+
+// upstreamError relays the provider's own error, without any call, and ends the stream.
+func (g *Gate) upstreamError(dst []byte, e sse.Event) ([]byte, error) {
+	c := &g.chunk
+	dst, err := g.known(dst, len(c.Choices) > 0)
+	if err != nil {
+		return dst, err
+	}
+	called := false
+	for i := range c.Choices {
+		if _, err := g.choice(c.Choices[i].Index); err != nil {
+			return dst, err
+		}
+		called = called || len(c.Choices[i].Calls) > 0
+	}
+	if called {
+		dst = sse.AppendEvent(dst, e.Name, c.WithoutCalls())
+	} else {
+		dst = append(dst, e.Raw...)
+	}
+	g.phase = broken
+	g.choices, g.early, g.last = nil, nil, nil
+	g.held, g.holding = 0, 0
+	return dst, nil
+}
+
+// dealOut releases or holds the choices of one chunk, in order.
+func (g *Gate) dealOut(dst []byte, e sse.Event) ([]byte, error) {
+	c := &g.chunk
+	whole := true // nothing is held, split or changed
+	for i := range c.Choices {
+		ch := &c.Choices[i]
+		st, err := g.choice(ch.Index)
+		if err != nil {
+			return dst, err
+		}
+		if len(ch.Calls) > 0 || (ch.Finish != "" && st.calling()) {
+			whole = false
+		}
+	}
+	if !whole {
+		for i := range c.Choices {
+			var err error
+			if dst, err = g.dealChoice(dst, e, i); err != nil {
+				return dst, err
+			}
+		}
+		return dst, nil
+	}
+	for i := range c.Choices {
+		ch := &c.Choices[i]
+		st := g.choices[ch.Index]
+		if err := st.admits(ch); err != nil {
+			return dst, err
+		}
+		st.saw(ch)
+		st.finished = st.finished || ch.Finish != ""
+	}
+	return append(dst, e.Raw...), nil
+}
+
+// dealChoice releases what is text in the k-th choice and holds the rest; the finish_reason releases it.
+func (g *Gate) dealChoice(dst []byte, e sse.Event, k int) ([]byte, error) {
+	c := &g.chunk
+	ch := &c.Choices[k]
+	st := g.choices[ch.Index]
+	if err := st.admits(ch); err != nil {
+		return dst, err
+	}
+	last := k == len(c.Choices)-1
+	calls := len(ch.Calls) > 0
+	switch {
+	case st.finished: // more after the end: no text and no calls, perhaps the reason once more
+		st.saw(ch)
+		return g.sendPiece(dst, c, e, k, openaichat.Piece{Text: true, Finish: true, Stop: st.stops(ch.Finish), Usage: last}), nil
+	case !calls && (ch.Finish == "" || !st.calling()):
+		st.saw(ch)
+		st.finished = ch.Finish != ""
+		return g.sendPiece(dst, c, e, k, openaichat.Piece{Text: true, Finish: true, Usage: last}), nil
+	case ch.Text:
+		st.saw(ch)
+		dst = g.sendPiece(dst, c, e, k, openaichat.Piece{Text: true})
+	}
+	if err := g.hold(st, e, k, openaichat.Piece{Text: !ch.Text, Calls: true, Finish: true, Usage: last}); err != nil {
+		return dst, err
+	}
+	if ch.Finish == "" {
+		return dst, nil
+	}
+	return g.decide(dst, st, ch.Finish)
+}
+
+// sendPiece releases a piece of a chunk: the event as it came when the piece is all of it.
+func (g *Gate) sendPiece(dst []byte, c *openaichat.Chunk, e sse.Event, k int, p openaichat.Piece) []byte {
+	doc := c.Piece(k, p)
+	if len(doc) == len(c.Doc) && &doc[0] == &c.Doc[0] {
+		return append(dst, e.Raw...)
+	}
+	return sse.AppendEvent(dst, e.Name, doc)
+}

@@ -1,0 +1,66 @@
+package openaichat
+
+import (
+	"github.com/yellowjack/yellowjack/internal/llm"
+	"github.com/yellowjack/yellowjack/internal/strictjson"
+)
+
+var ( //nolint:gochecknoglobals // constants in all but syntax
+	usageNames = strictjson.NewNames("prompt_tokens", "completion_tokens", "total_tokens",
+		"prompt_tokens_details", "completion_tokens_details", "cost", "cost_details", "is_byok")
+	usageDetailNames = strictjson.NewNames("cached_tokens", "cache_write_tokens", "reasoning_tokens",
+		"audio_tokens", "video_tokens", "image_tokens", "accepted_prediction_tokens", "rejected_prediction_tokens")
+)
+
+// streamUsage reads a usage object. It is for accounts, not for decisions: a figure that is no count is passed over.
+func streamUsage(r *strictjson.Reader) (llm.Usage, error) {
+	u := llm.Usage{Known: true}
+	details := func() error {
+		if r.Kind() != strictjson.Object {
+			return nil
+		}
+		return r.Object(usageDetailNames, func(m strictjson.Member) error {
+			switch m.Name {
+			case "cached_tokens":
+				return readCount(r, &u.CachedRead)
+			case "cache_write_tokens":
+				return readCount(r, &u.CachedWrite)
+			case "reasoning_tokens":
+				return readCount(r, &u.Reasoning)
+			}
+			return nil
+		})
+	}
+	err := r.Object(usageNames, func(m strictjson.Member) error {
+		switch m.Name {
+		case "prompt_tokens":
+			return readCount(r, &u.Input)
+		case "completion_tokens":
+			return readCount(r, &u.Output)
+		case "prompt_tokens_details", "completion_tokens_details":
+			return details()
+		case "cost":
+			if r.Kind() != strictjson.Number {
+				return nil
+			}
+			var err error
+			u.Cost, err = r.Float()
+			u.HasCost = err == nil
+			return err
+		}
+		return nil
+	})
+	return u, err
+}
+
+// readCount reads a count of tokens, if it is one.
+func readCount(r *strictjson.Reader, into *int64) error {
+	if r.Kind() != strictjson.Number {
+		return nil
+	}
+	n, err := r.Float()
+	if err == nil && n >= 0 && n < 1<<53 {
+		*into = int64(n)
+	}
+	return err
+}

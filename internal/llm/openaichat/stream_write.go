@@ -1,0 +1,160 @@
+package openaichat
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/yellowjack/yellowjack/internal/llm"
+	"github.com/yellowjack/yellowjack/internal/sse"
+)
+
+// Piece says what of a chunk goes into a piece of it. A piece is a chunk of one choice; what it keeps, it keeps byte for
+// byte.
+type Piece struct {
+	Text   bool // the delta's members that are no calls
+	Calls  bool // the calls that Keep wants
+	Finish bool // finish_reason; else null
+	Stop   bool // finish_reason becomes "stop"
+	Usage  bool // usage; else null
+
+	// Keep tells under which index the choice's i-th call goes out, and whether it does; nil keeps all as they are.
+	Keep func(i int) (index int, ok bool)
+}
+
+// Piece returns the chunk's k-th choice as a chunk of its own; the document itself when nothing changes. The log
+// probabilities, which may repeat what a call says, go only where all of its calls go.
+func (c *Chunk) Piece(k int, p Piece) []byte {
+	var s llm.Splices
+	ch := &c.Choices[k]
+	if len(c.Choices) > 1 {
+		spans := make([]llm.Span, len(c.Choices))
+		for i := range c.Choices {
+			spans[i] = c.Choices[i].span
+		}
+		s.Remove(spans, func(i int) bool { return i != k })
+	}
+	kept := c.pieceOfDelta(&s, ch, p)
+	switch {
+	case ch.Finish == "" || (p.Finish && !p.Stop):
+	case p.Finish:
+		s.Replace(ch.finish, []byte(`"stop"`))
+	default:
+		s.Replace(ch.finish, []byte("null"))
+	}
+	if ch.logprobs.Len() > 0 && kept < len(ch.Calls) {
+		s.Replace(ch.logprobs, []byte("null"))
+	}
+	if c.usage.Len() > 0 && !p.Usage {
+		s.Replace(c.usage, []byte("null"))
+	}
+	return s.Apply(c.Doc)
+}
+
+// pieceOfDelta takes out of the delta what does not belong to the piece, and tells how many calls do.
+func (c *Chunk) pieceOfDelta(s *llm.Splices, ch *ChunkChoice, p Piece) (kept int) {
+	gone := make([]bool, len(ch.entries))
+	tools, legacy := false, false // that stay
+	for i, d := range ch.Calls {
+		index, keep := d.Index, p.Calls
+		if keep && p.Keep != nil {
+			index, keep = p.Keep(i)
+		}
+		if keep {
+			kept++
+		}
+		switch {
+		case d.Legacy:
+			legacy = keep
+		case !keep:
+			gone[d.entry] = true
+		default:
+			tools = true
+			if index != d.Index {
+				s.Replace(d.index, strconv.AppendInt(nil, int64(index), 10))
+			}
+		}
+	}
+	if tools {
+		s.Remove(ch.entries, func(i int) bool { return gone[i] })
+	}
+	members := make([]llm.Span, len(ch.members))
+	for i, m := range ch.members {
+		members[i] = m.span
+	}
+	s.Remove(members, func(i int) bool {
+		switch ch.members[i].kind {
+		case memberTools:
+			return !tools
+		case memberLegacy:
+			return !legacy
+		default:
+			return !p.Text
+		}
+	})
+	return kept
+}
+
+// AppendText appends an event with assistant text of our own in the stream that the chunk is of: same id, model and
+// creation time.
+func (c *Chunk) AppendText(dst []byte, choice int, role bool, text string) []byte {
+	doc := make([]byte, 0, 256+len(text))
+	doc = append(doc, '{')
+	doc = c.appendMember(doc, "id", c.id)
+	doc = append(doc, `"object":"chat.completion.chunk",`...)
+	doc = c.appendMember(doc, "created", c.created)
+	doc = c.appendMember(doc, "model", c.Model)
+	doc = append(doc, `"choices":[{"index":`...)
+	doc = strconv.AppendInt(doc, int64(choice), 10)
+	doc = append(doc, `,"delta":{`...)
+	if role {
+		doc = append(doc, `"role":"assistant",`...)
+	}
+	doc = append(doc, `"content":`...)
+	doc = appendQuoted(doc, text)
+	doc = append(doc, `},"finish_reason":null}]}`...)
+	return sse.AppendData(dst, doc)
+}
+
+func (c *Chunk) appendMember(dst []byte, name string, value llm.Span) []byte {
+	if value.Len() == 0 {
+		return dst
+	}
+	dst = append(append(append(dst, '"'), name...), `":`...)
+	return append(append(dst, value.Of(c.Doc)...), ',')
+}
+
+// appendQuoted appends text as a JSON string; what is not UTF-8 in it is replaced.
+func appendQuoted(dst []byte, text string) []byte {
+	out, err := jsontext.AppendQuote(dst, strings.ToValidUTF8(text, "\uFFFD"))
+	if err != nil { // cannot be: the text is UTF-8 now
+		return append(dst, `""`...)
+	}
+	return out
+}
+
+// AppendError appends the event by which a stream ends in the middle: body is an object with an error in it, as a
+// refused request gets it. No [DONE] follows one.
+func AppendError(dst, body []byte) []byte { return sse.AppendData(dst, body) }
+
+// WithoutCalls returns the chunk without any call in it; the document itself when there is none.
+func (c *Chunk) WithoutCalls() []byte {
+	var s llm.Splices
+	for i := range c.Choices {
+		ch := &c.Choices[i]
+		if len(ch.Calls) == 0 {
+			continue
+		}
+		c.pieceOfDelta(&s, ch, Piece{Text: true})
+		if ch.logprobs.Len() > 0 {
+			s.Replace(ch.logprobs, []byte("null"))
+		}
+	}
+	return s.Apply(c.Doc)
+}
+
+// CustomArguments are the arguments of a call of a custom tool, whose input is text: {"input": text}.
+func CustomArguments(input []byte) []byte {
+	return append(appendQuoted([]byte(`{"input":`), string(input)), '}')
+}
