@@ -1,0 +1,96 @@
+# Everything a person or CI does here. `make help` lists it.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+GO ?= go
+TOOLS := $(CURDIR)/.tools
+BIN := $(TOOLS)/bin
+
+GOFUMPT_VERSION := v0.12.0
+GOLANGCI_VERSION := v2.15.0
+GOTESTSUM_VERSION := v1.13.0
+GOVULNCHECK_VERSION := v1.9.0
+
+GOFUMPT := $(BIN)/gofumpt-$(GOFUMPT_VERSION)
+GOLANGCI := $(BIN)/golangci-lint-$(GOLANGCI_VERSION)
+GOTESTSUM := $(BIN)/gotestsum-$(GOTESTSUM_VERSION)
+GOVULNCHECK := $(BIN)/govulncheck-$(GOVULNCHECK_VERSION)
+
+# What a test run is made of. PKG narrows it: make test PKG=./internal/hold/
+PKG ?= ./...
+TESTFLAGS ?=
+FUZZTIME ?= 20s
+DEMO ?= fake
+
+.PHONY: help demo test test-all check build bench soak envoy e2e fmt fmt-check vet lint vuln fuzz sdks deps clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: build envoy ## play Sara's story on loopback (DEMO=openrouter uses the real OpenRouter)
+	demo/demo.sh $(DEMO)
+
+build: ## leave bin/yellowjack
+	$(GO) build -trimpath -o bin/yellowjack ./cmd/yellowjack
+
+# One pass of the whole tree under the race detector: unit, transcripts, and e2e with the real Envoy and the real SDKs.
+test: deps envoy sdks fmt-check vet $(GOTESTSUM) ## all that a change must pass: format, vet, unit and race, one e2e pass
+	$(GOTESTSUM) --format pkgname --format-hide-empty-pkg -- -race -timeout 20m $(TESTFLAGS) $(PKG)
+
+test-all: deps envoy sdks lint vuln build fuzz $(GOTESTSUM) ## everything: test twice in random order, lint, vuln, fuzz, a short bench
+	$(GO) run ./bench -short -out $(TOOLS)/bench
+	$(GOTESTSUM) --format pkgname --format-hide-empty-pkg -- -shuffle on -count 1 -timeout 20m $(TESTFLAGS) ./...
+	$(MAKE) test TESTFLAGS="-shuffle on -count 1"
+
+check: fmt-check vet ## what takes seconds: format, vet, the house's own rules
+	$(GO) test . $(TESTFLAGS)
+
+e2e: envoy sdks ## only the end-to-end tests
+	$(GO) test -count 1 -timeout 20m $(TESTFLAGS) ./e2e/
+
+bench: build envoy ## measure against plain Envoy and a no-op ext_proc; writes bench/RESULTS.md and bench/results.json
+	$(GO) run ./bench $(BENCHFLAGS)
+
+soak: build envoy ## ten minutes of load; says how our memory grew
+	$(GO) run ./bench -soak 10m $(BENCHFLAGS)
+
+envoy: ## find an Envoy that is new enough, or unpack the pinned one into .tools
+	scripts/envoy.sh
+
+sdks: ## the real openai SDKs of Python and JavaScript, pinned, into .tools
+	scripts/sdks.sh
+
+deps: ## what the tests need of the system: python3 with venv, node, npm
+	scripts/deps.sh
+
+fmt: $(GOFUMPT) ## format the Go code
+	$(GOFUMPT) -w .
+
+fmt-check: $(GOFUMPT)
+	@out=$$($(GOFUMPT) -l .); if [ -n "$$out" ]; then echo "not formatted (make fmt):"; echo "$$out"; exit 1; fi
+
+vet:
+	$(GO) vet ./...
+
+lint: $(GOLANGCI) ## golangci-lint (compiling it the first time takes minutes)
+	$(GOLANGCI) run ./...
+
+vuln: $(GOVULNCHECK) ## known vulnerabilities; says so when its database is out of reach
+	scripts/vuln.sh $(GOVULNCHECK)
+
+fuzz: ## every fuzz target for FUZZTIME
+	scripts/fuzz.sh $(FUZZTIME)
+
+clean: ## remove what was built; keeps .tools
+	rm -rf bin run
+
+# The tools: installed once per pinned version, so that changing the pin above is all there is to it.
+$(GOFUMPT):
+	scripts/tool.sh mvdan.cc/gofumpt@$(GOFUMPT_VERSION) $@
+$(GOLANGCI):
+	scripts/tool.sh github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION) $@
+$(GOTESTSUM):
+	scripts/tool.sh gotest.tools/gotestsum@$(GOTESTSUM_VERSION) $@
+$(GOVULNCHECK):
+	scripts/tool.sh golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) $@
