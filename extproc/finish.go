@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/yellowjack/yellowjack/internal/headers"
 	"github.com/yellowjack/yellowjack/internal/refuse"
 )
 
@@ -50,11 +51,11 @@ func (x *exchange) answer(status int, set []header, body []byte, details string)
 	if x.record.Decision == "" {
 		x.record.Decision = "answer"
 	}
-	set = append(set, header{"x-yellowjack-decision-id", x.record.DecisionID})
+	set = append(set, header{headers.DecisionID, x.record.DecisionID})
 	if !x.durable() {
 		return nil
 	}
-	out := []reply{immediate(status, set, body, "yellowjack_"+details, x.metadata())}
+	out := []reply{immediate(status, set, body, headers.DetailsPrefix+details, x.metadata())}
 	x.finish()
 	return out
 }

@@ -7,6 +7,7 @@ import (
 
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 
+	"github.com/yellowjack/yellowjack/internal/headers"
 	"github.com/yellowjack/yellowjack/internal/refuse"
 )
 
@@ -137,7 +138,7 @@ func encoded(h headerView) bool {
 // id is added. size is the body's length, or -1 when it streams.
 func (x *exchange) responseHead(h headerView, size int) mutation {
 	m := mutation{
-		set:    []header{{"x-yellowjack-decision-id", x.record.DecisionID}},
+		set:    []header{{headers.DecisionID, x.record.DecisionID}},
 		remove: h.unwanted(func(name string) bool { return !withheldFromClient(name) }),
 	}
 	if size >= 0 {

@@ -112,7 +112,7 @@ func configFlag(cmd *cobra.Command, file *string) {
 
 // load reads a configuration and makes the log that it asks for.
 func load(file string, stderr io.Writer) (*conf.Config, *slog.Logger, error) {
-	cfg, err := conf.Load(file)
+	cfg, err := loadConfig(file)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -1,0 +1,170 @@
+package extproc_test
+
+import (
+	"crypto/rand"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/yellowjack/yellowjack/extproc"
+	"github.com/yellowjack/yellowjack/internal/audit"
+	"github.com/yellowjack/yellowjack/internal/conf"
+	"github.com/yellowjack/yellowjack/internal/credential"
+	"github.com/yellowjack/yellowjack/internal/fake/issuer"
+	"github.com/yellowjack/yellowjack/internal/identity"
+	"github.com/yellowjack/yellowjack/internal/route"
+	"github.com/yellowjack/yellowjack/internal/telemetry"
+	"github.com/yellowjack/yellowjack/policies"
+)
+
+// world is what the transcripts play in: a real issuer, the shipped policies, and Sara of finance and Bo of nobody.
+type world struct {
+	verifier *identity.Verifier
+	engine   *policies.Engine
+	table    *route.Table
+	keys     *credential.Store
+	words    *strings.Replacer // ${sara} and the like
+}
+
+const worldConfig = `
+identity:
+  issuers:
+    - {name: corp, issuer: ISSUER, jwks: JWKS, audiences: [yellowjack], email_domains: [example.com]}
+providers:
+  mock: {base_url: "http://127.0.0.1:9100/v1", models: [small, secret-large]}
+default_provider: mock
+models:
+  fast: {candidates: [mock/small]}
+credentials:
+  - {provider: mock, team: finance, secret: {file: KEY}}
+  - {provider: mock, user: sara@example.com, secret: {file: KEY2}}
+policies:
+  data:
+    models:
+      fast: {allow: ["*"]}
+      mock/small: {allow: ["*"]}
+    providers:
+      mock: {byok: ["group:byok"]}
+    tools:
+      snowflake__query: {allow: ["group:finance"], effect: read, result: trusted, confidentiality: internal}
+      slack__post_message: {allow: ["group:comms"], effect: write, audience: public}
+      github__get_issue: {allow: ["*"], effect: read, result: untrusted}
+      ads__banner: {allow: ["*"], effect: read, result: drop}
+`
+
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	idp, err := issuer.Start(issuer.Config{Alg: "ES256"})
+	must(err)
+	t.Cleanup(func() { must(idp.Close()) })
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		must(os.WriteFile(path, []byte(text), 0o600))
+		return path
+	}
+	text := strings.NewReplacer("ISSUER", idp.URL(), "JWKS", idp.JWKSURL(), "KEY2", write("key2", "sk-sara"), "KEY", write("key", "sk-finance")).Replace(worldConfig)
+	cfg, err := conf.Load(write("yellowjack.yaml", text))
+	must(err)
+
+	w := &world{}
+	w.verifier, err = identity.New(t.Context(), identity.Config{Issuers: []identity.IssuerConfig{{
+		Name: "corp", Issuer: idp.URL(), JWKS: idp.JWKSURL(), Audiences: []string{"yellowjack"}, EmailDomains: []string{"example.com"},
+	}}})
+	must(err)
+	t.Cleanup(w.verifier.Close)
+	w.engine, err = policies.New(t.Context(), policies.Config{Data: cfg.Policies.Data, Logger: slog.New(slog.DiscardHandler)})
+	must(err)
+	t.Cleanup(w.engine.Close)
+	w.table, err = route.New(cfg)
+	must(err)
+	w.keys, err = credential.New(credential.FromConfig(cfg.Credentials))
+	must(err)
+
+	token := func(claims map[string]any) string {
+		s, err := idp.Mint(claims)
+		must(err)
+		return s
+	}
+	w.words = strings.NewReplacer(
+		"${sara}", token(map[string]any{"sub": "sara", "email": "sara@example.com", "email_verified": true, "groups": []string{"finance"}}),
+		"${finance}", token(map[string]any{"sub": "fin", "groups": []string{"finance"}}),
+		"${bo}", token(map[string]any{"sub": "bo", "groups": []string{"byok"}}),
+		"${expired}", token(map[string]any{"sub": "sara", "exp": time.Now().Add(-time.Hour).Unix()}),
+		"${audience}", token(map[string]any{"sub": "sara", "aud": "others"}),
+	)
+	return w
+}
+
+// tokens puts real tokens in the place of ${…}.
+func (w *world) tokens(text string) string { return w.words.Replace(text) }
+
+var testLimits = extproc.Limits{
+	RequestBytes: 1 << 20, ResponseBytes: 1 << 20, JSONDepth: 32, HeldBytes: 1 << 16, HeldCalls: 8, EventBytes: 1 << 16,
+	RequestWait: 5 * time.Second, ResponseWait: 5 * time.Second, StreamIdle: 5 * time.Second,
+	Exchanges: 100, ConcurrentPerPrincipal: 4,
+}
+
+// service is a service in this world; change alters its configuration first.
+func (w *world) service(t testing.TB, sink audit.Sink, change func(*extproc.Config)) *extproc.Service {
+	t.Helper()
+	metrics, err := telemetry.New(telemetry.Config{Registerer: prometheus.NewRegistry(), Providers: w.table.Providers()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var routes atomic.Pointer[route.Table]
+	routes.Store(w.table)
+	cfg := extproc.Config{
+		Identity: w.verifier, Policies: w.engine, Routes: &routes, Credentials: w.keys, Audit: sink, Metrics: metrics,
+		Log: slog.New(slog.DiscardHandler), Limits: testLimits, NewID: rand.Text,
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	s, err := extproc.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// lastRecord is a sink that keeps what it was given.
+type lastRecord struct {
+	mu      sync.Mutex
+	records []audit.Record
+	err     error
+}
+
+func (l *lastRecord) Write(r *audit.Record) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.records = append(l.records, *r)
+	return l.err
+}
+
+// render is the one record of an exchange, without what differs from run to run.
+func (l *lastRecord) render(t *testing.T) string {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.records) != 1 {
+		t.Errorf("%d audit lines for one exchange", len(l.records))
+		return ""
+	}
+	r := l.records[0]
+	r.Time, r.OwnMicros, r.DurationMS, r.PolicyRevision = time.Time{}, 0, 0, ""
+	return volatile.ReplaceAllString(pretty(t, r), "ID")
+}
