@@ -65,6 +65,10 @@ model_keys(model) := keys if {
 feature_granted(feature) if names_principal(data.features[feature.name].allow)
 
 # METADATA
+# title: Whether a request's field that no dialect knows may pass
+field_granted(field) if field in data.fields.allow
+
+# METADATA
 # title: Whether the caller's own key for a provider may be used
 byok_granted(provider) if names_principal(data.providers[provider].byok)
 

@@ -43,10 +43,12 @@ permitted if {
 	input.unknown_fields == []
 	input.tool_choice == []
 	input.byok == ""
+	input.models != []
 	models.allowed == [true | some _ in input.models]
 }
 
 permitted if {
+	input.models != []
 	models.allowed == [true | some _ in input.models]
 	features_granted
 	fields_granted
@@ -62,7 +64,7 @@ features_granted if {
 
 fields_granted if {
 	every field in input.unknown_fields {
-		field in data.fields.allow
+		lib.field_granted(field)
 	}
 }
 
@@ -96,7 +98,7 @@ refusal := {
 	"reason": sprintf("field %s is not known and not allowed (rule fields.allow)", [field]),
 } if {
 	some field in input.unknown_fields
-	not field in data.fields.allow
+	not lib.field_granted(field)
 } else := {
 	"code": "byok_denied",
 	"rule": "providers.byok",
