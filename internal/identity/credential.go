@@ -84,7 +84,7 @@ func (f *finder) authorization(value string) {
 		switch {
 		case strings.EqualFold(scheme, "bearer"):
 			if token = trim(token); token == "" {
-				f.refuse(bad("the Authorization header has no token after Bearer; send one", "authorization: Bearer without a token"))
+				f.refuse(bad("the Authorization header has no token after Bearer; send one", "authorization: no token"))
 				return
 			}
 			f.add(token, "authorization")

@@ -68,27 +68,26 @@ func newSource(life context.Context, ic IssuerConfig, cfg Config, running *sync.
 
 // start begins the background fetching.
 func (s *source) start() {
-	s.fetch(s.now(), true)
+	done := s.fetch(s.now(), true)
 	s.running.Go(func() {
 		wait := retryFirst
-		timer := time.NewTimer(0)
-		defer timer.Stop()
-		for {
+		for done != nil { // nil once life has ended
+			<-done // ends with life too
+			next := s.refresh
+			if s.failure() == nil {
+				wait = retryFirst
+			} else {
+				next = min(wait, s.refresh)
+				wait = min(2*wait, retryMost)
+			}
+			timer := time.NewTimer(next)
 			select {
 			case <-s.life.Done():
+				timer.Stop()
 				return
 			case <-timer.C:
 			}
-			if done := s.fetch(s.now(), true); done != nil {
-				<-done // ends with life
-			}
-			if s.failure() == nil {
-				wait = retryFirst
-				timer.Reset(s.refresh)
-				continue
-			}
-			timer.Reset(min(wait, s.refresh))
-			wait = min(2*wait, retryMost)
+			done = s.fetch(s.now(), true)
 		}
 	})
 }
