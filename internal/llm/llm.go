@@ -24,7 +24,7 @@ type Request struct {
 	Results    []ToolResult
 	Messages   int
 	Features   []Feature // what runs tools or selects models outside our sight; asked of policy
-	Unknown    []string  // top-level fields in no table; refused unless policy lists them
+	Unknown    []string  // fields in no table ("name", or "messages.name"); refused unless policy lists them
 
 	Layout any // what the dialect's editor needs besides
 }
@@ -34,14 +34,15 @@ type ModelRef struct{ Name string }
 
 // Tool is one offered tool.
 type Tool struct {
-	Name     string // as the client names it; the type of a server tool that has none
-	Type     string
-	Function bool // runs at the client
-	Server   bool // runs inside the provider, where no proxy can see
-	Span     Span // the element of the list
-	Legacy   bool // stands in the legacy list
-	Text     string
-	Schema   Span
+	Name            string // as the client names it; the type, of a server tool
+	Type            string
+	Function        bool   // runs at the client
+	Server          bool   // runs inside the provider, where no proxy can see
+	Legacy          bool   // stands in the legacy list
+	Span            Span   // the element of the list
+	Description     Span   // the value; empty when there is none
+	DescriptionText string // decoded
+	Schema          Span   // of the arguments; empty when there is none
 }
 
 // Modes of a ToolChoice.
