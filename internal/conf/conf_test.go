@@ -77,6 +77,19 @@ func outcome(file string) string {
 	return s
 }
 
+// TestManyErrors: a file that is something else altogether does not fill the screen.
+func TestManyErrors(t *testing.T) {
+	_, err := parse("f", t.TempDir(), []byte(strings.Repeat("  - x\n", 5)+strings.Repeat("- y\n", 5)))
+	if err == nil {
+		t.Error("accepted")
+	}
+	_, err = parse("f", t.TempDir(), []byte("credentials:\n"+strings.Repeat("  - {provider: x, secret: y}\n", 1000)))
+	errs, ok := errors.AsType[Errors](err)
+	if !ok || len(errs) != maxErrors+1 || !strings.Contains(errs[maxErrors].What, "more mistakes are not shown") {
+		t.Errorf("%d errors, %v", len(errs), ok)
+	}
+}
+
 const minimal = `
 identity: {anonymous: true}
 providers:

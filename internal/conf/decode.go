@@ -18,6 +18,9 @@ const (
 	maxNesting = 64
 )
 
+// maxErrors is how many errors are told; a file with more is not a configuration with mistakes but something else.
+const maxErrors = 200
+
 // decoder walks YAML nodes and a Go value together and collects everything that is wrong.
 type decoder struct {
 	file  string
@@ -26,6 +29,7 @@ type decoder struct {
 	warn  Errors
 	lines map[string]int
 	nodes int
+	more  int // errors beyond maxErrors
 }
 
 // path is the keys that lead to a value; list positions are written [0].
@@ -51,6 +55,10 @@ func (p path) id() string {
 }
 
 func (d *decoder) fail(line int, p path, what, do string) {
+	if len(d.errs) >= maxErrors {
+		d.more++
+		return
+	}
 	d.errs = append(d.errs, &Error{File: d.file, Line: line, Key: p.String(), What: what, Do: do})
 }
 

@@ -58,6 +58,10 @@ func parse(name, dir string, b []byte, more ...Check) (*Config, error) {
 	}
 	if len(d.errs) > 0 {
 		d.errs.Sort()
+		if d.more > 0 {
+			last := d.errs[len(d.errs)-1].Line
+			d.errs = append(d.errs, &Error{File: name, Line: last, What: fmt.Sprintf("%d more mistakes are not shown", d.more), Do: "mend these first"})
+		}
 		return nil, d.errs
 	}
 	d.warn.Sort()

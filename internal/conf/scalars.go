@@ -110,7 +110,7 @@ func (d *decoder) secret(n *yaml.Node, p path, s *Secret) {
 	const do = "write {file: path} or {env: NAME}"
 	switch {
 	case n.Kind == yaml.ScalarNode && n.ShortTag() != "!!null":
-		d.fail(n.Line, p, "is a secret written into the configuration", do+", take the secret out of this file and replace it, since it was in a file that is no secret")
+		d.fail(n.Line, p, "is a secret written into the configuration", do+", and have the secret replaced: it stood in a file that is not kept like one")
 		return
 	case n.Kind != yaml.MappingNode:
 		d.wrong(n, p, "{file: path} or {env: NAME}")
