@@ -1,9 +1,13 @@
 package envoy
 
 import (
+	xdscorev3 "github.com/cncf/xds/go/xds/core/v3"
+	xdsmatcherv3 "github.com/cncf/xds/go/xds/type/matcher/v3"
 	mutationv3 "github.com/envoyproxy/go-control-plane/envoy/config/common/mutation_rules/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	matchingv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/common/matching/v3"
 	setstatev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/common/set_filter_state/v3"
+	compositev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/composite/v3"
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
 	headermutationv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/header_mutation/v3"
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
@@ -24,7 +28,7 @@ const pathState = "yellowjack.path"
 func (b *builder) filters(c Config) []*hcmv3.HttpFilter {
 	return []*hcmv3.HttpFilter{
 		b.filter("envoy.filters.http.set_filter_state", rememberPath()),
-		b.filter("envoy.filters.http.ext_proc", extProc(c)),
+		b.filter("envoy.filters.http.ext_proc", b.onceRequested(b.extension("envoy.filters.http.ext_proc", extProc(c)))),
 		b.filter("envoy.filters.http.header_mutation", dropTrailers()),
 		b.filter("envoy.filters.http.router", &routerv3.Router{SuppressEnvoyHeaders: true}),
 	}
@@ -43,8 +47,41 @@ func rememberPath() *setstatehttpv3.Config {
 				Specifier: &corev3.DataSource_InlineString{InlineString: "%PATH(NQ:PATH)%"},
 			}},
 		}},
-		ReadOnly: true,
 	}}}
+}
+
+// onceRequested puts the guard into the chain when a request's headers are there, which is before anything of the
+// request can go anywhere. What Envoy answers earlier, to what is no HTTP request at all (400, 426, 431), then goes out
+// in its local-reply shape. With the guard always in the chain that answer would begin an ext_proc stream of its own,
+// the codec would close the connection meanwhile, and the client would get nothing (tried on 1.40.0).
+//
+// Should the condition ever not hold, the guard is missing and the request meets the route of the undecided.
+func (b *builder) onceRequested(guard *corev3.TypedExtensionConfig) *matchingv3.ExtensionWithMatcher {
+	anyMethod := &xdsmatcherv3.Matcher_MatcherList_Predicate_SinglePredicate{
+		Input: b.xdsExtension("method", &matcherv3.HttpRequestHeaderMatchInput{HeaderName: ":method"}),
+		Matcher: &xdsmatcherv3.Matcher_MatcherList_Predicate_SinglePredicate_ValueMatch{ValueMatch: &xdsmatcherv3.StringMatcher{
+			MatchPattern: &xdsmatcherv3.StringMatcher_SafeRegex{SafeRegex: &xdsmatcherv3.RegexMatcher{
+				EngineType: &xdsmatcherv3.RegexMatcher_GoogleRe2{GoogleRe2: &xdsmatcherv3.RegexMatcher_GoogleRE2{}}, Regex: ".+",
+			}},
+		}},
+	}
+	return &matchingv3.ExtensionWithMatcher{
+		ExtensionConfig: b.extension("envoy.filters.http.composite", &compositev3.Composite{}),
+		XdsMatcher: &xdsmatcherv3.Matcher{MatcherType: &xdsmatcherv3.Matcher_MatcherList_{MatcherList: &xdsmatcherv3.Matcher_MatcherList{
+			Matchers: []*xdsmatcherv3.Matcher_MatcherList_FieldMatcher{{
+				Predicate: &xdsmatcherv3.Matcher_MatcherList_Predicate{
+					MatchType: &xdsmatcherv3.Matcher_MatcherList_Predicate_SinglePredicate_{SinglePredicate: anyMethod},
+				},
+				OnMatch: &xdsmatcherv3.Matcher_OnMatch{OnMatch: &xdsmatcherv3.Matcher_OnMatch_Action{
+					Action: b.xdsExtension("guard", &compositev3.ExecuteFilterAction{TypedConfig: guard}),
+				}},
+			}},
+		}}},
+	}
+}
+
+func (b *builder) xdsExtension(name string, m proto.Message) *xdscorev3.TypedExtensionConfig {
+	return &xdscorev3.TypedExtensionConfig{Name: name, TypedConfig: b.any(m)}
 }
 
 // extProc is the guard.

@@ -9,14 +9,16 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	celv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/filters/cel/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/yellowjack/yellowjack/internal/headers"
 	"github.com/yellowjack/yellowjack/internal/refuse"
 )
 
-// localReplies shapes Envoy's own answers.
+// localReplies shapes Envoy's own answers: the first mapper whose condition holds writes the body.
 func (b *builder) localReplies() *hcmv3.LocalReplyConfig {
-	out := &hcmv3.LocalReplyConfig{}
+	ours := fmt.Sprintf("response.code_details.startsWith(%q)", headers.DetailsPrefix)
+	out := &hcmv3.LocalReplyConfig{Mappers: []*hcmv3.ResponseMapper{{Filter: b.cel(ours)}}}
 	for _, kind := range ownAnswers() {
 		for _, shape := range shapes() {
 			out.Mappers = append(out.Mappers, b.mapper(kind, shape))
@@ -27,58 +29,76 @@ func (b *builder) localReplies() *hcmv3.LocalReplyConfig {
 
 // ownAnswer is one kind of answer that Envoy gives by itself.
 type ownAnswer struct {
-	when    string // a CEL condition on response.code_details or response.code
+	when    string // CEL
+	status  bool   // whether the status is changed to the refusal's; else it stays what Envoy said
 	refusal *refuse.Refusal
 }
 
+// ownAnswers lists them; the last one holds for whatever is left: the ext_proc service is dead, hung, broken or gone
+// (Envoy says 503, or 504 when it was late), or let a request go on undecided.
 func ownAnswers() []ownAnswer {
-	details := func(prefixes ...string) string {
-		var out []string
-		for _, p := range prefixes {
-			out = append(out, fmt.Sprintf("response.code_details.startsWith(%q)", p))
-		}
-		return strings.Join(out, " || ")
-	}
 	return []ownAnswer{
-		{"response.code == 413", refuse.New(http.StatusRequestEntityTooLarge, refuse.TooLarge, "the request body is larger than this gateway takes", "")},
-		{details("upgrade_failed"), refuse.New(http.StatusForbidden, refuse.BadRequest, "this gateway takes no protocol upgrade", "")},
-		{"response.code == 408", refuse.New(http.StatusRequestTimeout, refuse.Deadline, "the request took too long to arrive, or nothing moved for too long", "")},
-		{"response.code == 504", refuse.New(http.StatusGatewayTimeout, refuse.Deadline, "the provider did not answer in time", "")},
-		{"response.code < 500", refuse.New(http.StatusBadRequest, refuse.BadRequest, "this is no request that the gateway understands; check the path, the method and the headers", "")},
-		{details("overload"), refuse.New(http.StatusServiceUnavailable, refuse.Overloaded, "the gateway is overloaded; try again shortly", "")},
-		{"response.code >= 500", refuse.New(http.StatusServiceUnavailable, refuse.Internal, "the gateway could not check this request, so it was not sent, or could not check the answer, so it is withheld; try again shortly", "")},
+		{"response.code == 413", false, refuse.New(http.StatusRequestEntityTooLarge, refuse.TooLarge, "the request is larger than the gateway takes", "")},
+		{"response.code == 408", false, refuse.New(http.StatusRequestTimeout, refuse.Deadline, "the request took too long to arrive", "")},
+		{"response.code < 500", false, refuse.New(http.StatusBadRequest, refuse.BadRequest, "the gateway does not take this kind of request; check its path, method and headers", "")},
+		{`response.code_details.startsWith("overload")`, false, refuse.New(http.StatusServiceUnavailable, refuse.Overloaded, "the gateway is overloaded; try again shortly", "")},
+		{"true", true, refuse.New(http.StatusServiceUnavailable, refuse.Internal, "the gateway could not check this exchange, so nothing was released; try again shortly", "")},
 	}
 }
 
-// shapeRule says by the client's path which API's errors it reads. The last one is for whatever is left.
+// shapeRule says by the client's path which API's errors it reads, as refuse.ShapeOf does (a test holds them together).
 type shapeRule struct {
 	shape refuse.Shape
-	when  string
+	when  string // CEL; PATH stands for the client's path
 }
 
 func shapes() []shapeRule {
+	under := func(folders ...string) string {
+		var out []string
+		for _, f := range folders {
+			out = append(out, fmt.Sprintf("PATH == %q || PATH.startsWith(%q)", f, f+"/"))
+		}
+		return strings.Join(out, " || ")
+	}
 	return []shapeRule{
-		{refuse.Anthropic, `path.startsWith("/v1/messages")`},
-		{refuse.OpenAI, `path.startsWith("/v1/")`},
-		{refuse.Plain, "true"},
+		{refuse.JSONRPC, under("/mcp")},
+		{refuse.Plain, under("/.well-known", "/connect", "/events", "/healthz", "/readyz")},
+		{refuse.Anthropic, `PATH.endsWith("/v1/messages") || PATH.contains("/v1/messages/")`},
+		{refuse.Gemini, `PATH.contains("/v1beta/") || PATH.contains(":generateContent") || PATH.contains(":streamGenerateContent")`},
+		{refuse.OpenAI, "true"},
 	}
 }
 
+// clientPath is the path the client sent. The service rewrites :path, so the filter state says; a reply that Envoy made
+// before any filter ran has none, and its :path is still the client's.
+const clientPath = "('" + pathState + "' in filter_state ? string(filter_state['" + pathState + "']) : request.url_path)"
+
 func (b *builder) mapper(kind ownAnswer, s shapeRule) *hcmv3.ResponseMapper {
-	condition := fmt.Sprintf(`!response.code_details.startsWith(%q) && (%s) && (%s)`, headers.DetailsPrefix, kind.when,
-		strings.ReplaceAll(s.when, "path.", "filter_state['"+pathState+"']."))
-	return &hcmv3.ResponseMapper{
-		Filter: &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_ExtensionFilter{
-			ExtensionFilter: &accesslogv3.ExtensionFilter{
-				Name:       "envoy.access_loggers.extension_filters.cel",
-				ConfigType: &accesslogv3.ExtensionFilter_TypedConfig{TypedConfig: b.any(&celv3.ExpressionFilter{Expression: condition})},
-			},
-		}},
+	body := string(kind.refusal.Body(s.shape, ""))
+	out := &hcmv3.ResponseMapper{
+		Filter: b.cel(fmt.Sprintf("(%s) && (%s)", kind.when, strings.ReplaceAll(s.when, "PATH", clientPath))),
 		BodyFormatOverride: &corev3.SubstitutionFormatString{
 			ContentType: kind.refusal.ContentType(s.shape),
 			Format: &corev3.SubstitutionFormatString_TextFormatSource{TextFormatSource: &corev3.DataSource{
-				Specifier: &corev3.DataSource_InlineString{InlineString: strings.ReplaceAll(string(kind.refusal.Body(s.shape, "")), "%", "%%")},
+				Specifier: &corev3.DataSource_InlineString{InlineString: strings.ReplaceAll(body, "%", "%%")},
 			}},
 		},
 	}
+	if kind.status {
+		out.StatusCode = wrapperspb.UInt32(uint32(kind.refusal.Status)) //nolint:gosec // an HTTP status
+	}
+	return out
+}
+
+func (b *builder) cel(expression string) *accesslogv3.AccessLogFilter {
+	return &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_ExtensionFilter{
+		ExtensionFilter: &accesslogv3.ExtensionFilter{
+			Name: "envoy.access_loggers.extension_filters.cel",
+			ConfigType: &accesslogv3.ExtensionFilter_TypedConfig{TypedConfig: b.any(&celv3.ExpressionFilter{
+				Expression: expression,
+				// Filter state is bytes in CEL. What is converted is bounded by max_request_headers_kb.
+				CelConfig: &corev3.CelExpressionConfig{EnableStringConversion: true},
+			})},
+		},
+	}}
 }
