@@ -1,0 +1,252 @@
+package hold_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/yellowjack/yellowjack/internal/hold"
+	"github.com/yellowjack/yellowjack/internal/llm"
+)
+
+// client reads a stream as a lenient SDK does, with encoding/json and no code of the gate's: what it ends up with is
+// what an application would run.
+type client struct {
+	choices map[int]*clientChoice
+	done    bool
+	failed  bool
+	usage   int
+}
+
+type clientChoice struct {
+	role, text, finish string
+	calls              map[int]*clientCall
+	legacy             *clientCall
+}
+
+type clientCall struct{ id, name, arguments string }
+
+func (c *clientCall) add(id string, f *clientFunction) {
+	if c.id == "" {
+		c.id = id
+	}
+	if f == nil {
+		return
+	}
+	if c.name == "" {
+		c.name = f.Name
+	}
+	c.arguments += f.Arguments + f.Input
+}
+
+type clientFunction struct{ Name, Arguments, Input string }
+
+type clientChunk struct {
+	Choices []struct {
+		Index int
+		Delta struct {
+			Role, Content string
+			ToolCalls     []struct {
+				Index            int
+				ID               string
+				Function, Custom *clientFunction
+			} `json:"tool_calls"`
+			FunctionCall *clientFunction `json:"function_call"`
+		}
+		FinishReason string `json:"finish_reason"`
+	}
+	Usage *struct{}
+	Error any
+}
+
+func readAsClient(stream []byte) (*client, error) {
+	c := &client{choices: map[int]*clientChoice{}}
+	text := strings.ReplaceAll(strings.ReplaceAll(string(stream), "\r\n", "\n"), "\r", "\n")
+	if text != "" && !strings.HasSuffix(text, "\n\n") && strings.Trim(text, "\n") != "" {
+		return nil, errors.New("the stream is cut within an event")
+	}
+	for event := range strings.SplitSeq(text, "\n\n") {
+		var data []string
+		for line := range strings.SplitSeq(event, "\n") {
+			if rest, ok := strings.CutPrefix(line, "data:"); ok {
+				data = append(data, strings.TrimPrefix(rest, " "))
+			}
+		}
+		if len(data) == 0 {
+			continue
+		}
+		if err := c.event(strings.Join(data, "\n")); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+func (c *client) event(data string) error {
+	if c.done {
+		return errors.New("data after [DONE]")
+	}
+	if c.done = strings.TrimSpace(data) == "[DONE]"; c.done {
+		return nil
+	}
+	var chunk clientChunk
+	var wrong *json.UnmarshalTypeError
+	if err := json.Unmarshal([]byte(data), &chunk); err != nil && !errors.As(err, &wrong) {
+		return fmt.Errorf("%w in %s", err, data)
+	}
+	c.failed = c.failed || chunk.Error != nil
+	if chunk.Usage != nil {
+		c.usage++
+	}
+	for _, ch := range chunk.Choices {
+		to := c.choices[ch.Index]
+		if to == nil {
+			to = &clientChoice{calls: map[int]*clientCall{}}
+			c.choices[ch.Index] = to
+		}
+		if to.role == "" {
+			to.role = ch.Delta.Role
+		}
+		to.text += ch.Delta.Content
+		if ch.FinishReason != "" {
+			to.finish = ch.FinishReason
+		}
+		for _, d := range ch.Delta.ToolCalls {
+			if to.calls[d.Index] == nil {
+				to.calls[d.Index] = &clientCall{}
+			}
+			to.calls[d.Index].add(d.ID, d.Function)
+			to.calls[d.Index].add(d.ID, d.Custom)
+		}
+		if f := ch.Delta.FunctionCall; f != nil {
+			if to.legacy == nil {
+				to.legacy = &clientCall{}
+			}
+			to.legacy.add("", f)
+		}
+	}
+	return nil
+}
+
+// outcome is everything that a gate did with a stream.
+type outcome struct {
+	out     []byte
+	batches [][]llm.ToolCall
+	models  []string
+	err     error
+	gate    *hold.Gate
+}
+
+// errPolicy is what Decide returns for a call of the tool "boom".
+var errPolicy = errors.New("the policy broke")
+
+// gateOf decides by name: tools that begin with "no_" are denied.
+func gateOf(c hold.Config, o *outcome) *hold.Gate {
+	c.Decide = func(calls []llm.ToolCall) ([]llm.Verdict, error) {
+		o.batches = append(o.batches, append([]llm.ToolCall(nil), calls...))
+		var out []llm.Verdict
+		for _, call := range calls {
+			switch {
+			case call.Tool == "boom":
+				return nil, errPolicy
+			case denied(call.Tool):
+				out = append(out, llm.Verdict{Text: "[refused by policy]"})
+			default:
+				out = append(out, llm.Verdict{Allow: true})
+			}
+		}
+		return out, nil
+	}
+	c.Model = func(name string) error {
+		o.models = append(o.models, name)
+		if name == "forbidden" {
+			return errPolicy
+		}
+		return nil
+	}
+	o.gate = hold.New(c)
+	return o.gate
+}
+
+func denied(tool string) bool { return strings.HasPrefix(tool, "no_") }
+
+// pass sends a stream through a gate, cut where next says (0: all of it at once).
+func pass(c hold.Config, stream []byte, next func(left int) int) *outcome {
+	o := &outcome{}
+	g := gateOf(c, o)
+	buf := []byte(nil)
+	for rest := stream; len(rest) > 0 && o.err == nil; {
+		n := len(rest)
+		if next != nil {
+			n = max(1, min(n, next(n)))
+		}
+		buf = append(buf[:0], rest[:n]...)
+		o.out, o.err = g.Write(o.out, buf)
+		clear(buf) // the gate must not keep it
+		rest = rest[n:]
+	}
+	if o.err == nil {
+		o.out, o.err = g.Close(o.out)
+	}
+	return o
+}
+
+func (o *outcome) decided() string {
+	var b strings.Builder
+	for _, batch := range o.batches {
+		for i, c := range batch {
+			sep := "\n"
+			if i < len(batch)-1 {
+				sep = "; "
+			}
+			fmt.Fprintf(&b, "choice %d call %d %s %s(%s)%s%s", c.Choice, c.Index, orDash(c.ID), c.Tool, c.Arguments, flags(c), sep)
+		}
+	}
+	return b.String()
+}
+
+func flags(c llm.ToolCall) string {
+	s := ""
+	if c.Legacy {
+		s += " legacy"
+	}
+	if c.Custom {
+		s += " custom"
+	}
+	return s
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// chunk makes an event from a choice's JSON.
+func chunk(choices ...string) string {
+	return `data: {"id":"c1","object":"chat.completion.chunk","created":7,"model":"m","choices":[` + strings.Join(choices, ",") + "]}\n\n"
+}
+
+func choice(index int, delta, finish string) string {
+	if finish == "" {
+		finish = "null"
+	} else {
+		finish = `"` + finish + `"`
+	}
+	return fmt.Sprintf(`{"index":%d,"delta":%s,"finish_reason":%s}`, index, delta, finish)
+}
+
+const doneEvent = "data: [DONE]\n\n"
+
+func quote(s string) string {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(s); err != nil {
+		panic(err)
+	}
+	return strings.TrimSpace(b.String())
+}

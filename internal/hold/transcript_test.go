@@ -1,0 +1,122 @@
+package hold_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/yellowjack/yellowjack/internal/hold"
+)
+
+var update = flag.Bool("update", false, "rewrite the transcripts")
+
+// TestTranscripts runs every testdata/*.txtar: "in" is what the provider sends, one piece per line of the transcript; "out" is what the
+// client gets, "notes" what was decided and counted. A line "choices: 2" in the comment says how many were asked for.
+func TestTranscripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no transcripts", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			ar, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			in := section(ar, "in")
+			if in == "" {
+				t.Fatal("nothing in")
+			}
+			out, notes := play(configOf(t, ar), in)
+			got := map[string]string{"out": out, "notes": notes}
+			if *update {
+				ar.Files = []txtar.File{{Name: "in", Data: []byte(in)}, {Name: "out", Data: []byte(out)}, {Name: "notes", Data: []byte(notes)}}
+				if err := os.WriteFile(file, txtar.Format(ar), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			for name, text := range got {
+				if want := section(ar, name); text != want {
+					t.Errorf("%s:\n%s\nwant:\n%s", name, text, want)
+				}
+			}
+		})
+	}
+}
+
+func section(ar *txtar.Archive, name string) string {
+	for _, f := range ar.Files {
+		if f.Name == name {
+			return string(f.Data)
+		}
+	}
+	return ""
+}
+
+func configOf(t *testing.T, ar *txtar.Archive) hold.Config {
+	t.Helper()
+	c := hold.Config{Choices: 1}
+	for line := range strings.SplitSeq(string(ar.Comment), "\n") {
+		if n, ok := strings.CutPrefix(line, "choices: "); ok {
+			var err error
+			if c.Choices, err = strconv.Atoi(n); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return c
+}
+
+// play feeds a transcript event by event. Each event's output is written under it, so that a reader sees what is held:
+// "> " marks what was fed, cut short.
+func play(c hold.Config, in string) (out, notes string) {
+	o := &outcome{}
+	g := gateOf(c, o)
+	var b strings.Builder
+	for i, event := range strings.SplitAfter(in, "\n\n") {
+		if event == "" {
+			continue
+		}
+		released, err := g.Write(nil, []byte(event))
+		o.err = err
+		fmt.Fprintf(&b, "> %d", i+1)
+		if g.Held() {
+			b.WriteString(" (holding)")
+		}
+		b.WriteString("\n")
+		b.Write(released)
+		if err != nil {
+			break
+		}
+	}
+	if o.err == nil {
+		var released []byte
+		released, o.err = g.Close(nil)
+		b.Write(released)
+	}
+	notes = "models: " + strings.Join(o.models, ", ") + "\n"
+	if d := o.decided(); d != "" {
+		notes += "decided:\n" + d
+	}
+	released, refused := g.Calls()
+	for _, call := range released {
+		notes += fmt.Sprintf("released: choice %d %s\n", call.Choice, call.Tool)
+	}
+	for _, call := range refused {
+		notes += fmt.Sprintf("refused: choice %d %s %s\n", call.Choice, orDash(call.Tool), call.Malformed)
+	}
+	if u := g.Usage(); u.Known {
+		notes += fmt.Sprintf("usage: %+v\n", u)
+	}
+	if o.err != nil {
+		notes += "error: " + o.err.Error() + "\n"
+	}
+	return b.String(), notes
+}
