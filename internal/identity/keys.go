@@ -122,7 +122,7 @@ var (
 // verify checks the token's signature with the one key it names. Keys are found by kid first and must then fit the
 // algorithm, so that no other key of the set is ever tried.
 func (s *keySet) verify(h header, token []byte) error {
-	f := fits[h.alg]
+	f, known := fits[h.alg]
 	named, fitting := 0, 0
 	for _, k := range s.keys {
 		if h.kid == "" && len(s.keys) > 1 {
@@ -132,7 +132,7 @@ func (s *keySet) verify(h header, token []byte) error {
 			continue
 		}
 		named++
-		if !f.key(k.raw) || (k.alg != "" && k.alg != h.alg && !(h.alg == "EdDSA" && k.alg == "Ed25519")) {
+		if !known || !f.key(k.raw) || (k.alg != "" && k.alg != h.alg && !(h.alg == "EdDSA" && k.alg == "Ed25519")) {
 			continue
 		}
 		fitting++

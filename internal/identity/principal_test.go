@@ -136,6 +136,8 @@ func TestEmail(t *testing.T) {
 		`"email":"\u212aai@example.com","email_verified":true`:        "",
 		`"email":"sara@ex\u0430mple.com","email_verified":true`:       "",
 		`"email":"@example.com","email_verified":true`:                "",
+		`"email":"sa ra@example.com","email_verified":true`:           "",
+		`"email":"sa\u0000ra@example.com","email_verified":true`:      "",
 		`"email":"sara","email_verified":true`:                        "",
 		`"email":"a@b,sara@example.com","email_verified":true`:        "",
 		`"email_verified":true`:                                       "",

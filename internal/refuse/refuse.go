@@ -45,13 +45,6 @@ func (r *Refusal) Error() string {
 	return r.Log
 }
 
-// WithRule names the policy rule that refused.
-func (r *Refusal) WithRule(rule string) *Refusal {
-	c := *r
-	c.Rule = rule
-	return &c
-}
-
 // WithRetryAfter says when asking again may help.
 func (r *Refusal) WithRetryAfter(d time.Duration) *Refusal {
 	c := *r

@@ -83,7 +83,7 @@ func TestErrorIsTheLog(t *testing.T) {
 		t.Error(got)
 	}
 	r := New(400, BadRequest, "client", "log")
-	if s := r.WithRetryAfter(time.Second).WithRule("r"); s.RetryAfter != time.Second || s.Rule != "r" || r.Rule != "" || r.RetryAfter != 0 {
+	if s := r.WithRetryAfter(time.Second); s.RetryAfter != time.Second || s.Log != "log" || r.RetryAfter != 0 {
 		t.Error(s, r)
 	}
 }
