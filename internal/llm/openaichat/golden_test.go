@@ -1,0 +1,164 @@
+package openaichat
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/yellowjack/yellowjack/internal/llm"
+	"github.com/yellowjack/yellowjack/internal/strictjson"
+
+	"os"
+)
+
+var update = flag.Bool("update", false, "rewrite the outputs in testdata")
+
+// golden plays each archive: play gets its inputs by name and returns its outputs, which the archive holds after them.
+func golden(t *testing.T, pattern string, outputs []string, play func(in map[string][]byte) map[string]string) {
+	files, err := filepath.Glob(filepath.Join("testdata", pattern))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no archives %s: %v", pattern, err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			in := map[string][]byte{}
+			for _, f := range archive.Files {
+				in[f.Name] = bytes.TrimSuffix(f.Data, []byte("\n"))
+			}
+			got := play(in)
+			var kept []txtar.File
+			for _, f := range archive.Files {
+				if _, output := got[f.Name]; !output {
+					kept = append(kept, f)
+				}
+			}
+			for _, name := range outputs {
+				if got[name] == "" {
+					continue
+				}
+				if want := string(in[name]); got[name] != want && !*update {
+					t.Errorf("%s:\n got %s\nwant %s", name, got[name], want)
+				}
+				kept = append(kept, txtar.File{Name: name, Data: []byte(got[name] + "\n")})
+			}
+			if *update {
+				archive.Files = kept
+				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// A request's archive: in.json, and the edit in lines "model NAME", "hide TOOL", "drop INDEX TEXT". Out come the view and
+// what is sent on.
+func TestRequests(t *testing.T) {
+	golden(t, "request-*.txtar", []string{"view", "out.json"}, func(in map[string][]byte) map[string]string {
+		r, err := ParseRequest(in["in.json"], strictjson.Limits{})
+		if err != nil {
+			return map[string]string{"view": "error: " + err.Error(), "out.json": ""}
+		}
+		e := Edit{HideTools: map[string]bool{}, DropResults: map[int]string{}}
+		for line := range strings.Lines(string(in["edit"])) {
+			verb, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+			switch verb {
+			case "model":
+				e.Model = rest
+			case "hide":
+				e.HideTools[rest] = true
+			case "drop":
+				index, text, _ := strings.Cut(rest, " ")
+				i, err := strconv.Atoi(index)
+				if err != nil {
+					t.Fatal(err)
+				}
+				e.DropResults[i] = text
+			}
+		}
+		out, err := Apply(r, e)
+		if err != nil {
+			return map[string]string{"view": viewRequest(r), "out.json": "error: " + err.Error()}
+		}
+		if !json.Valid(out) {
+			t.Errorf("no valid JSON: %s", out)
+		}
+		return map[string]string{"view": viewRequest(r), "out.json": string(out)}
+	})
+}
+
+func viewRequest(r *llm.Request) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "model %q stream=%v choices=%d messages=%d\n", r.Model, r.Stream, r.Choices, r.Messages)
+	for _, m := range r.MoreModels {
+		fmt.Fprintf(&b, "or model %q\n", m.Name)
+	}
+	for _, f := range r.Features {
+		fmt.Fprintf(&b, "feature %q %s\n", f.Name, f.Value)
+	}
+	for _, u := range r.Unknown {
+		fmt.Fprintf(&b, "unknown %q\n", u)
+	}
+	for _, t := range r.Tools {
+		fmt.Fprintf(&b, "tool %q %s function=%v server=%v legacy=%v description=%q schema=%s\n",
+			t.Name, t.Type, t.Function, t.Server, t.Legacy, t.DescriptionText, t.Schema.Of(r.Doc))
+	}
+	if r.Choice.Mode != "" || len(r.Choice.Names) > 0 {
+		fmt.Fprintf(&b, "choice %q %q %s\n", r.Choice.Mode, r.Choice.Names, r.Choice.Span.Of(r.Doc))
+	}
+	for _, c := range r.Calls {
+		fmt.Fprintf(&b, "call %q %q message=%d %s\n", c.ID, c.Tool, c.Message, c.Arguments.Of(r.Doc))
+	}
+	for _, c := range r.Results {
+		fmt.Fprintf(&b, "result %q of %q role=%s attributed=%v message=%d bytes=%d text=%v %s\n",
+			c.ID, c.Tool, c.Role, c.Attributed, c.Message, c.Bytes, c.Text, c.Content.Of(r.Doc))
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// A response's archive: in.json, and a verdict a line: "allow", or "deny TEXT". Out come the view and what is released.
+func TestResponses(t *testing.T) {
+	golden(t, "response-*.txtar", []string{"view", "out.json"}, func(in map[string][]byte) map[string]string {
+		r, err := ParseResponse(in["in.json"], strictjson.Limits{})
+		if err != nil {
+			return map[string]string{"view": "error: " + err.Error(), "out.json": ""}
+		}
+		var verdicts []llm.Verdict
+		for line := range strings.Lines(string(in["verdicts"])) {
+			verb, text, _ := strings.Cut(strings.TrimSpace(line), " ")
+			verdicts = append(verdicts, llm.Verdict{Allow: verb == "allow", Text: text})
+		}
+		out := r.Rewrite(verdicts)
+		if !json.Valid(out) {
+			t.Errorf("no valid JSON: %s", out)
+		}
+		return map[string]string{"view": viewResponse(r), "out.json": string(out)}
+	})
+}
+
+func viewResponse(r *Response) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "model %q choices=%d error=%v\n", r.Model, r.Choices, r.Error)
+	if r.Usage.Known {
+		fmt.Fprintf(&b, "usage %+v\n", r.Usage)
+	}
+	for _, c := range r.Calls {
+		fmt.Fprintf(&b, "call %d/%d %q %q legacy=%v custom=%v %s", c.Choice, c.Index, c.ID, c.Tool, c.Legacy, c.Custom, c.Arguments)
+		if c.Malformed != "" {
+			fmt.Fprintf(&b, " malformed: %s", c.Malformed)
+		}
+		b.WriteByte('\n')
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}

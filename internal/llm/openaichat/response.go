@@ -1,0 +1,216 @@
+package openaichat
+
+import (
+	"errors"
+
+	"github.com/yellowjack/yellowjack/internal/llm"
+	"github.com/yellowjack/yellowjack/internal/strictjson"
+)
+
+// ErrNotCompletion is why a body is refused that is strict JSON, but no chat completion as a client reads it.
+var ErrNotCompletion = errors.New("not a chat.completion")
+
+// Response is the view of one whole answer.
+type Response struct {
+	Doc     []byte
+	Model   string // that answered, "" when the answer does not say
+	Calls   []llm.ToolCall
+	Usage   llm.Usage
+	Choices int
+	Error   bool // the provider's own error stands in it, of the answer or of a choice
+
+	choices []answer
+	limits  strictjson.Limits
+}
+
+// answer is one choice, with what Rewrite needs.
+type answer struct {
+	index    int
+	finish   llm.Span // the value; empty when there is none
+	reason   string
+	logprobs llm.Span
+	members  []member        // of the message, every one
+	content  llm.Span        // the value; empty when there is none
+	kind     strictjson.Kind // of the content
+	parts    bool            // the content is a list that is not empty
+	tools    []llm.Span      // the elements of tool_calls
+	calls    []int           // indexes in Response.Calls, of tools in order and then function_call
+}
+
+// The names known at each place of an answer, so that none can hide behind another case. Others are relayed.
+var ( //nolint:gochecknoglobals // constants in all but syntax
+	answerNames = strictjson.NewNames("id", "object", "created", "model", "choices", "usage", "error",
+		"message", "delta", "tool_calls", "function_call", "service_tier", "system_fingerprint", "provider")
+	answerChoiceNames = strictjson.NewNames("index", "message", "finish_reason", "logprobs", "error",
+		"delta", "tool_calls", "function_call", "native_finish_reason")
+	answerMessageNames = strictjson.NewNames("role", "content", "tool_calls", "function_call", "refusal",
+		"reasoning", "reasoning_content", "reasoning_details", "annotations", "audio", "images", "message", "delta", "choices")
+	answerPartNames = strictjson.NewNames("type", "text", "tool_calls", "function_call")
+)
+
+// answerParts are the parts that an answer's content may have where it is a list (Mistral and others). Any other may be
+// a call that some client makes.
+var answerParts = map[string]bool{ //nolint:gochecknoglobals // a constant in all but syntax
+	"text": true, "thinking": true, "reasoning": true, "reference": true, "refusal": true, "image_url": true, "audio": true,
+}
+
+// ParseResponse reads the body of a 2xx answer that is not streamed: a chat.completion, or the error that some providers
+// answer with in its place. The view refers to doc, which nobody may change.
+func ParseResponse(doc []byte, l strictjson.Limits) (*Response, error) {
+	a := &Response{Doc: doc, limits: l}
+	r := strictjson.NewReader(doc, l)
+	defer r.Close()
+	listed := false
+	err := r.Object(answerNames, func(m strictjson.Member) error {
+		if null, err := r.Null(); null || err != nil {
+			return err
+		}
+		var err error
+		switch m.Name {
+		case "object":
+			var name string
+			if name, _, err = r.String(); err == nil && name != "chat.completion" && name != "" {
+				return r.Fail(ErrNotCompletion, "the object is no chat.completion")
+			}
+		case "model":
+			a.Model, _, err = r.String()
+		case "choices":
+			listed = true
+			err = r.Array(func(i int) error { return a.readChoice(r, i) })
+		case "usage":
+			a.Usage, err = streamUsage(r)
+		case "error":
+			a.Error = true
+		case "message", "delta", "tool_calls", "function_call":
+			return r.Fail(ErrNotCompletion, "a member that has no place in an answer")
+		}
+		return err
+	})
+	if err == nil {
+		err = r.End()
+	}
+	if err == nil && !listed && !a.Error {
+		err = r.Fail(ErrNotCompletion, "neither choices nor an error")
+	}
+	if err != nil {
+		return nil, err
+	}
+	a.Choices = len(a.choices)
+	a.judge()
+	return a, nil
+}
+
+func (a *Response) readChoice(r *strictjson.Reader, i int) error {
+	c := answer{index: i}
+	messages, failed := 0, false
+	err := r.Object(answerChoiceNames, func(m strictjson.Member) error {
+		if null, err := r.Null(); null || err != nil {
+			return err
+		}
+		var err error
+		switch m.Name {
+		case "index":
+			var n int64
+			if n, err = r.Int(); err == nil && (n < 0 || n > MaxIndex) {
+				return r.Fail(ErrNotCompletion, "a choice's index is out of range")
+			}
+			c.index = int(n)
+		case "message":
+			messages++
+			err = a.readMessage(r, &c)
+		case "finish_reason":
+			c.reason, c.finish, err = r.String()
+		case "logprobs":
+			c.logprobs, err = r.Skip()
+		case "error":
+			a.Error, failed = true, true
+		case "delta", "tool_calls", "function_call":
+			return r.Fail(ErrNotCompletion, "a member that has no place in a choice")
+		}
+		return err
+	})
+	if err == nil && messages == 0 && !failed {
+		err = r.Fail(ErrNotCompletion, "a choice without a message")
+	}
+	for _, other := range a.choices {
+		if err == nil && other.index == c.index {
+			err = r.Fail(ErrNotCompletion, "two choices have the same index")
+		}
+	}
+	for _, i := range c.calls {
+		a.Calls[i].Choice = c.index
+	}
+	a.choices = append(a.choices, c)
+	return err
+}
+
+func (a *Response) readMessage(r *strictjson.Reader, c *answer) error {
+	var legacy []llm.ToolCall
+	err := r.Object(answerMessageNames, func(m strictjson.Member) error {
+		start, kind := r.Next(), r.Kind()
+		var err error
+		switch {
+		case m.Name == "content":
+			c.kind = kind
+			c.parts, err = readAnswerContent(r)
+			c.content = llm.Span{Start: start, End: r.Offset()}
+		case kind == strictjson.Null:
+			_, err = r.Skip()
+		case m.Name == "tool_calls":
+			err = r.Array(func(i int) error {
+				start := r.Next()
+				call, err := readAnswerCall(r, a.limits)
+				call.Index = i
+				c.calls = append(c.calls, len(a.Calls))
+				a.Calls = append(a.Calls, call)
+				c.tools = append(c.tools, llm.Span{Start: start, End: r.Offset()})
+				return err
+			})
+		case m.Name == "function_call":
+			call := llm.ToolCall{Legacy: true}
+			err = readAnswerFunction(r, &call, "arguments", a.limits)
+			legacy = append(legacy, call)
+		case m.Name == "message" || m.Name == "delta" || m.Name == "choices":
+			return r.Fail(ErrNotCompletion, "a member that has no place in a message")
+		default:
+			_, err = r.Skip()
+		}
+		c.members = append(c.members, member{name: m.Name, span: llm.Span{Start: m.NameSpan.Start, End: r.Offset()}})
+		return err
+	})
+	for _, call := range legacy { // after the others, whichever came first
+		call.Index = len(c.tools)
+		c.calls = append(c.calls, len(a.Calls))
+		a.Calls = append(a.Calls, call)
+	}
+	return err
+}
+
+// readAnswerContent reads a content: a string, null, or a list of parts, of which it tells whether it has any.
+func readAnswerContent(r *strictjson.Reader) (parts bool, err error) {
+	switch r.Kind() {
+	case strictjson.Array:
+		err = r.Array(func(int) error {
+			parts = true
+			kind := ""
+			err := r.Object(answerPartNames, func(m strictjson.Member) error {
+				if m.Name != "type" {
+					return nil
+				}
+				var err error
+				kind, _, err = r.String()
+				return err
+			})
+			if err == nil && !answerParts[kind] {
+				err = r.Fail(ErrNotCompletion, "a part of the content is of no known kind")
+			}
+			return err
+		})
+		return parts, err
+	case strictjson.Object, strictjson.Number, strictjson.True, strictjson.False:
+		return false, r.Fail(ErrNotCompletion, "the content is neither text nor a list of parts")
+	default:
+		_, err = r.Skip()
+		return false, err
+	}
+}
