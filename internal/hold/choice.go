@@ -26,6 +26,7 @@ type call struct {
 	kind      string // as its `type` says
 	function  bool   // has a function's part
 	custom    bool   // has a custom tool's part
+	given     bool   // has arguments, if only empty ones
 	arguments []byte
 	allowed   bool
 	out       int    // the index under which it is released
@@ -142,6 +143,10 @@ func (g *Gate) fragment(c *choice, d *openaichat.CallDelta) (*call, error) {
 	to.same(&to.kind, d.Type, "its type changes in the middle")
 	to.function = to.function || d.Function
 	to.custom = to.custom || d.Custom
+	to.given = to.given || d.Given
+	if d.Wrong {
+		to.malformed("it does not have the shape of a call")
+	}
 	to.arguments = append(to.arguments, d.Arguments...)
 	g.held += len(d.Arguments)
 	return to, nil

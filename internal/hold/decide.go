@@ -13,8 +13,12 @@ import (
 // decide decides the calls of a choice that has finished, and releases what was held.
 func (g *Gate) decide(dst []byte, c *choice, reason string) ([]byte, error) {
 	for _, call := range c.calls {
-		g.complete(call, reason)
+		if call.Legacy {
+			call.Index = len(c.calls) - 1 // after the others, whichever came first
+		}
+		call.complete(reason)
 	}
+	g.unique(c)
 	if err := g.ask(c); err != nil {
 		return dst, err
 	}
@@ -62,8 +66,34 @@ func (c *choice) rank(of *call) int {
 	return n
 }
 
-// complete checks a call that is all there.
-func (g *Gate) complete(c *call, reason string) {
+// unique refuses calls that share an id with another one of the stream: both, unless one has been decided already.
+func (g *Gate) unique(c *choice) {
+	first := map[string]*call{}
+	for _, call := range c.calls {
+		if call.ID == "" {
+			continue
+		}
+		before := first[call.ID]
+		if before != nil {
+			before.malformed(sameID)
+		}
+		if before != nil || g.ids[call.ID] {
+			call.malformed(sameID)
+		}
+		first[call.ID] = call
+	}
+	if g.ids == nil {
+		g.ids = make(map[string]bool, len(first))
+	}
+	for id := range first {
+		g.ids[id] = true
+	}
+}
+
+const sameID = "its id is that of another call"
+
+// complete checks a call that is all there, and sets its arguments.
+func (c *call) complete(reason string) {
 	switch reason {
 	case "tool_calls", "function_call", "stop":
 	default:
@@ -81,27 +111,15 @@ func (g *Gate) complete(c *call, reason string) {
 	case c.kind != "" && !(c.kind == "function" && c.function) && !(c.kind == "custom" && c.custom):
 		c.malformed("it is of an unknown type")
 	}
-	if c.ID != "" {
-		if g.ids[c.ID] {
-			c.malformed("its id is that of another call")
-		}
-		if g.ids == nil {
-			g.ids = map[string]bool{}
-		}
-		g.ids[c.ID] = true
-	}
-	if c.Malformed != "" {
-		return
-	}
-	c.Arguments = c.arguments
 	switch {
-	case c.custom:
+	case c.given && c.custom:
 		c.Arguments = openaichat.CustomArguments(c.arguments)
-	case len(c.arguments) == 0:
-		c.Arguments = []byte("{}")
-	case strictjson.CheckObject(c.arguments, strictjson.Limits{}) != nil:
-		c.Arguments = nil
+	case c.given && len(c.arguments) == 0:
+		c.Arguments = []byte("{}") // as providers write, and clients read, that there are none
+	case !c.given || strictjson.CheckObject(c.arguments, strictjson.Limits{}) != nil:
 		c.malformed("its arguments are not one JSON object")
+	default:
+		c.Arguments = c.arguments
 	}
 }
 

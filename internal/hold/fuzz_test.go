@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
+	"pgregory.net/rapid"
 
 	"github.com/yellowjack/yellowjack/internal/hold"
 	"github.com/yellowjack/yellowjack/internal/llm"
@@ -66,79 +69,139 @@ func cutter(seed uint64) func(int) int {
 func FuzzReleased(f *testing.F) {
 	seed(f)
 	f.Fuzz(func(t *testing.T, stream []byte, cuts uint64) {
-		o := pass(fuzzConfig, stream, cutter(cuts))
-		c, err := readAsClient(o.out)
-		if err != nil {
-			t.Fatalf("the client cannot read it: %v\n%s", err, o.out)
-		}
-		allowed := map[int][]llm.ToolCall{}
-		legacy := map[int]*llm.ToolCall{}
-		for _, batch := range o.batches {
-			for _, call := range batch {
-				switch {
-				case denied(call.Tool) || broke(batch):
-				case call.Legacy:
-					legacy[call.Choice] = &call
-				default:
-					allowed[call.Choice] = append(allowed[call.Choice], call)
-				}
-			}
-		}
-		for index, ch := range c.choices {
-			if len(ch.calls) != len(allowed[index]) {
-				t.Fatalf("choice %d has %d calls, allowed were %d\n%s", index, len(ch.calls), len(allowed[index]), o.out)
-			}
-			for i, want := range allowed[index] {
-				check(t, ch.calls[i], want)
-			}
-			if (ch.legacy == nil) != (legacy[index] == nil) {
-				t.Fatalf("choice %d: a legacy call that was not decided, or the other way round\n%s", index, o.out)
-			}
-			if ch.legacy != nil {
-				check(t, ch.legacy, *legacy[index])
-			}
-			if (ch.finish == "tool_calls" || ch.finish == "function_call") && len(ch.calls) == 0 && ch.legacy == nil {
-				if _, refused := o.gate.Calls(); refusedIn(refused, index) {
-					t.Errorf("choice %d finished with %s and has no call\n%s", index, ch.finish, o.out)
-				}
-			}
-		}
+		checkReleased(t, pass(fuzzConfig, stream, cutter(cuts)))
 	})
 }
 
-func refusedIn(calls []llm.ToolCall, choice int) bool {
-	for _, c := range calls {
-		if c.Choice == choice {
-			return true
+// TestWild is FuzzReleased on streams of well-formed chunks whose calls are put together wrongly: any index, ids and
+// names left out or changed, kinds mixed, fragments after the end.
+func TestWild(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var stream strings.Builder
+		for range rapid.IntRange(1, 12).Draw(t, "events") {
+			var parts []string
+			for range rapid.IntRange(1, 2).Draw(t, "choices") {
+				parts = append(parts, choice(rapid.IntRange(0, 1).Draw(t, "choice"), wildDelta(t), rapid.SampledFrom([]string{
+					"", "", "", "", "tool_calls", "function_call", "stop", "length",
+				}).Draw(t, "finish")))
+			}
+			stream.WriteString(chunk(parts...))
 		}
-	}
-	return false
+		stream.WriteString(doneEvent)
+		checkReleased(t, pass(fuzzConfig, []byte(stream.String()), nil))
+	})
 }
 
-func broke(batch []llm.ToolCall) bool {
-	for _, c := range batch {
-		if c.Tool == "boom" {
-			return true
+func wildDelta(t *rapid.T) string {
+	var members []string
+	add := func(label string, member ...string) {
+		if m := rapid.SampledFrom(append(member, "", "")).Draw(t, label); m != "" {
+			members = append(members, m)
 		}
 	}
-	return false
+	add("role", `"role":"assistant"`)
+	add("content", `"content":null`, `"content":""`, `"content":"x"`)
+	add("legacy", `"function_call":null`, `"function_call":{"name":"read","arguments":"{}"}`, `"function_call":{"arguments":"{}"}`, `"function_call":{"name":"no_post"}`)
+	var list []string
+	for range rapid.IntRange(0, 3).Draw(t, "calls") {
+		list = append(list, wildCall(t))
+	}
+	if len(list) > 0 {
+		at := rapid.IntRange(0, len(members)).Draw(t, "place")
+		members = slices.Insert(members, at, `"tool_calls":[`+strings.Join(list, ",")+"]")
+	}
+	return "{" + strings.Join(members, ",") + "}"
 }
 
-func check(t *testing.T, got *clientCall, want llm.ToolCall) {
+func wildCall(t *rapid.T) string {
+	var members []string
+	// Most fragments are good, so that some calls are: the first value of each list.
+	add := func(label string, good string, others ...string) {
+		pick := append([]string{good, good, good, good, good, good, ""}, others...)
+		if m := rapid.SampledFrom(pick).Draw(t, label); m != "" {
+			members = append(members, m)
+		}
+	}
+	n := rapid.SampledFrom([]int{0, 0, 0, 1, 1, 2}).Draw(t, "call")
+	add("index", fmt.Sprintf(`"index":%d`, n), `"index":-1`, `"index":null`, `"index":"0"`, `"index":0.0`, `"index":7`)
+	add("id", fmt.Sprintf(`"id":"c%d"`, n), `"id":""`, `"id":null`, `"id":"c9"`, `"id":5`)
+	add("type", `"type":"function"`, `"type":"custom"`, `"type":null`)
+	name := rapid.SampledFrom([]string{"read", "no_post"}).Draw(t, "name")
+	add("part",
+		fmt.Sprintf(`"function":{"name":%q,"arguments":%q}`, name+fmt.Sprint(n), rapid.SampledFrom([]string{"", "{}", "{", "}", `{"a":1}`}).Draw(t, "arguments")),
+		`"function":{"name":"other","arguments":""}`, `"function":{"arguments":"}"}`, `"custom":{"name":"sh","input":"x"}`, `"function":null`, `"function":7`)
+	return "{" + strings.Join(members, ",") + "}"
+}
+
+type failer interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+// checkReleased reads what was released as a client does, and compares it with what was decided.
+func checkReleased(t failer, o *outcome) {
 	t.Helper()
-	arguments := string(want.Arguments)
+	c, err := readAsClient(o.out)
+	if err != nil {
+		t.Fatalf("the client cannot read it: %v\n%s", err, o.out)
+	}
+	allowed := map[int][]llm.ToolCall{}
+	legacy := map[int]*llm.ToolCall{}
+	for _, batch := range o.batches {
+		for _, call := range batch {
+			switch {
+			case denied(call.Tool) || boom(batch):
+			case call.Legacy:
+				legacy[call.Choice] = &call
+			default:
+				allowed[call.Choice] = append(allowed[call.Choice], call)
+			}
+		}
+	}
+	_, refused := o.gate.Calls()
+	for index, ch := range c.choices {
+		if len(ch.calls) != len(allowed[index]) {
+			t.Fatalf("choice %d has %d calls, allowed were %d\n%s", index, len(ch.calls), len(allowed[index]), o.out)
+		}
+		for i, want := range allowed[index] {
+			check(t, ch.calls[i], want)
+		}
+		if (ch.legacy == nil) != (legacy[index] == nil) {
+			t.Fatalf("choice %d: a legacy call that was not decided, or the other way round\n%s", index, o.out)
+		}
+		if ch.legacy != nil {
+			check(t, ch.legacy, *legacy[index])
+		}
+		calls := len(ch.calls) > 0 || ch.legacy != nil
+		if (ch.finish == "tool_calls" || ch.finish == "function_call") && !calls && refusedIn(refused, index) {
+			t.Fatalf("choice %d finished with %s and has no call\n%s", index, ch.finish, o.out)
+		}
+	}
+}
+
+func refusedIn(calls []llm.ToolCall, choice int) bool {
+	return slices.ContainsFunc(calls, func(c llm.ToolCall) bool { return c.Choice == choice })
+}
+
+func boom(batch []llm.ToolCall) bool {
+	return slices.ContainsFunc(batch, func(c llm.ToolCall) bool { return c.Tool == "boom" })
+}
+
+func check(t failer, got *clientCall, want llm.ToolCall) {
+	t.Helper()
 	if got == nil {
 		t.Fatalf("the client lacks the call of %s", want.Tool)
 	}
-	if want.Custom {
-		arguments = `{"input":` + quote(got.arguments) + `}`
-		if !sameJSON(arguments, string(want.Arguments)) {
-			t.Errorf("the client runs %s(%s), decided was %s", got.name, got.arguments, want.Arguments)
+	arguments := got.arguments
+	switch {
+	case want.Custom:
+		if !sameJSON(`{"input":`+quote(arguments)+`}`, string(want.Arguments)) {
+			t.Fatalf("the client runs %s(%s), decided was %s", got.name, arguments, want.Arguments)
 		}
-	} else if got.arguments != arguments && (got.arguments != "" || arguments != "{}") {
-		t.Errorf("the client runs %s(%s), decided was %s", got.name, got.arguments, arguments)
+	case arguments != string(want.Arguments) && (arguments != "" || string(want.Arguments) != "{}"):
+		t.Fatalf("the client runs %s(%s), decided was %s", got.name, arguments, want.Arguments)
 	}
 	if got.name != want.Tool || got.id != want.ID {
-		t.Errorf("the client runs %s %s, decided was %s %s", got.id, got.name, want.ID, want.Tool)
+		t.Fatalf("the client runs %s %s, decided was %s %s", got.id, got.name, want.ID, want.Tool)
 	}
 }

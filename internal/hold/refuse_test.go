@@ -46,6 +46,16 @@ func TestMalformed(t *testing.T) {
 		{name: "a lone surrogate", in: calls(call(1, `"id":"b"`, function("evil", `{"a":"\ud800"}`)))},
 		{name: "nested too deeply", in: calls(call(1, `"id":"b"`, function("evil", `{"a":`+strings.Repeat("[", 70)+strings.Repeat("]", 70)+`}`)))},
 		{name: "one object over two fragments and more", in: calls(call(1, `"id":"b"`, function("evil", `{"a":1}`))) + calls(call(1, `"function":{"arguments":"}"}`))},
+		{name: "no arguments", in: calls(call(1, `"id":"b","function":{"name":"evil"}`))},
+		{name: "arguments null", in: calls(call(1, `"id":"b","function":{"name":"evil","arguments":null}`))},
+		{name: "arguments are an object", in: calls(call(1, `"id":"b","function":{"name":"evil","arguments":{}}`)), reason: "it does not have the shape of a call"},
+		{name: "arguments in a custom tool's place", in: calls(call(1, `"id":"b","custom":{"name":"evil","arguments":"{}"}`)), reason: "it does not have the shape of a call"},
+		{name: "input in a function's place", in: calls(call(1, `"id":"b","function":{"name":"evil","input":"x"}`)), reason: "it does not have the shape of a call"},
+		{name: "the function is a string", in: calls(call(1, `"id":"b","function":"evil"`)), reason: "it does not have the shape of a call", nameless: true},
+		{name: "the id is a number", in: calls(call(1, `"id":7`, function("evil", "{}"))), reason: "it does not have the shape of a call"},
+		{name: "the name is a list", in: calls(call(1, `"id":"b","function":{"name":["evil"],"arguments":"{}"}`)), reason: "it does not have the shape of a call", nameless: true},
+		{name: "the index is a string", in: calls(`{"index":"1","id":"b",` + function("evil", "{}") + `}`), reason: "it has no usable index"},
+		{name: "legacy is a string", in: chunk(choice(0, `{"function_call":"evil"}`, "")), reason: "it does not have the shape of a call", nameless: true},
 		{name: "no id", in: calls(call(1, function("evil", "{}"))), reason: "it has no id"},
 		{name: "an empty id", in: calls(call(1, `"id":""`, function("evil", "{}"))), reason: "it has no id"},
 		{name: "no name", in: calls(call(1, `"id":"b"`, `"type":"function","function":{"arguments":"{}"}`)), reason: "it names no tool", nameless: true},
@@ -66,7 +76,6 @@ func TestMalformed(t *testing.T) {
 		{name: "index minus zero", in: calls(`{"index":-0,"id":"b",` + function("evil", "{}") + `}`), reason: "it has no usable index"},
 		{name: "an index is left out", in: calls(call(2, `"id":"b"`, function("evil", "{}"))), reason: "its index is not the next one"},
 		{name: "the first index is 1", in: calls(call(1, `"id":"b"`, function("evil", "{}"))), reason: "its index is not the next one", alone: true},
-		{name: "the id of another", in: calls(call(1, `"id":"good"`, function("evil", "{}"))), reason: "its id is that of another call"},
 		{name: "cut off by length", in: calls(call(0, `"id":"b"`, function("evil", "{}"))), finish: "length", reason: "the answer was cut off before it was complete", alone: true},
 		{name: "filtered", in: calls(call(0, `"id":"b"`, function("evil", "{}"))), finish: "content_filter", reason: "the answer was cut off before it was complete", alone: true},
 		{name: "unknown reason to finish", in: calls(call(0, `"id":"b"`, function("evil", "{}"))), finish: "whatever", reason: "the answer was cut off before it was complete", alone: true},
@@ -127,18 +136,34 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
+// TestSameID: of two calls with one id in a choice neither goes on; of two in different choices, the first may have
+// gone on already.
+func TestSameID(t *testing.T) {
+	a, b := call(0, `"id":"x"`, function("a", "{}")), call(1, `"id":"x"`, function("b", "{}"))
+	o := pass(hold.Config{Choices: 2}, []byte(calls(a, b)+finish("tool_calls")+doneEvent), nil)
+	if _, refused := o.gate.Calls(); o.err != nil || len(refused) != 2 || len(o.batches) != 0 {
+		t.Errorf("refused %v, %v", refused, o.err)
+	}
+	in := chunk(choice(0, `{"tool_calls":[`+a+`]}`, "tool_calls")) + chunk(choice(1, `{"tool_calls":[`+a+`]}`, "tool_calls")) + doneEvent
+	o = pass(hold.Config{Choices: 2}, []byte(in), nil)
+	released, refused := o.gate.Calls()
+	if o.err != nil || len(refused) != 1 || refused[0].Choice != 1 || len(released) != 1 {
+		t.Errorf("released %v, refused %v, %v", released, refused, o.err)
+	}
+}
+
 // TestWellFormed has what looks odd and is fine.
 func TestWellFormed(t *testing.T) {
 	tests := []struct{ name, in, decided string }{
 		{"empty arguments", calls(call(0, `"id":"a"`, function("t", ""))), "choice 0 call 0 a t({})\n"},
-		{"no arguments", calls(`{"index":0,"id":"a","function":{"name":"t"}}`), "choice 0 call 0 a t({})\n"},
 		{"id, name and type again", calls(call(0, `"id":"a"`, function("t", "{"))) + calls(call(0, `"id":"a"`, function("t", "}"))), "choice 0 call 0 a t({})\n"},
 		{"empty and null again", calls(call(0, `"id":"a"`, function("t", "{"))) + calls(`{"index":0,"id":"","type":null,"function":{"name":"","arguments":"}"}}`), "choice 0 call 0 a t({})\n"},
 		{"white space around", calls(call(0, `"id":"a"`, function("t", " {} \n"))), "choice 0 call 0 a t( {} \n)\n"},
 		{"id after arguments", calls(`{"index":0,"function":{"arguments":"{}"}}`) + calls(call(0, `"id":"a","function":{"name":"t"}`)), "choice 0 call 0 a t({})\n"},
 		{"an empty list", calls(call(0, `"id":"a"`, function("t", "{}"))) + chunk(choice(0, `{"content":"x","tool_calls":[],"function_call":null}`, "")), "choice 0 call 0 a t({})\n"},
 		{"escapes", chunk(choice(0, `{"\u0074ool_calls":[{"ind\u0065x":0,"id":"\u0061","function":{"name":"\u0074","arguments":"\u007b\u007d"}}]}`, "")), "choice 0 call 0 a t({})\n"},
-		{"legacy and a call", calls(call(0, `"id":"a"`, function("t", "{}"))) + chunk(choice(0, `{"function_call":{"name":"l","arguments":"{}"}}`, "")), "choice 0 call 0 a t({}); choice 0 call 0 - l({}) legacy\n"},
+		{"a list of parts", calls(call(0, `"id":"a"`, function("t", "{}"))) + chunk(choice(0, `{"content":[{"type":"text","text":"x"}]}`, "")), "choice 0 call 0 a t({})\n"},
+		{"legacy and a call", calls(call(0, `"id":"a"`, function("t", "{}"))) + chunk(choice(0, `{"function_call":{"name":"l","arguments":"{}"}}`, "")), "choice 0 call 0 a t({}); choice 0 call 1 - l({}) legacy\n"},
 		{"a custom tool's input is any text", calls(`{"index":0,"id":"a","custom":{"name":"t","input":"a\"\n<"}}`), "choice 0 call 0 a t({\"input\":\"a\\\"\\n<\"}) custom\n"},
 		{"in several lines of data", strings.ReplaceAll(calls(call(0, `"id":"a"`, function("t", "{}"))), `,"choices"`, "\ndata: ,\"choices\""), "choice 0 call 0 a t({})\n"},
 		{"CR LF", strings.ReplaceAll(calls(call(0, `"id":"a"`, function("t", "{}"))), "\n", "\r\n"), "choice 0 call 0 a t({})\n"},
@@ -186,10 +211,10 @@ func TestBroken(t *testing.T) {
 		{"case: Arguments", text, calls(`{"index":0,"function":{"Arguments":"{}"}}`), hold.CodeInvalid},
 		{"case: Message", text, chunk(`{"index":0,"Message":{}}`), hold.CodeInvalid},
 		{"tool_calls are no list", text, chunk(choice(0, `{"tool_calls":{"index":0}}`, "")), hold.CodeInvalid},
+		{"an unknown part of the content", text, chunk(choice(0, `{"content":[{"type":"tool_use","id":"a","name":"t","input":{}}]}`, "")), hold.CodeInvalid},
+		{"content is an object", text, chunk(choice(0, `{"content":{}}`, "")), hold.CodeInvalid},
+		{"a delta in a delta", text, chunk(choice(0, `{"delta":{"tool_calls":[]}}`, "")), hold.CodeInvalid},
 		{"a call is no object", text, calls(`1`), hold.CodeInvalid},
-		{"arguments are no string", text, calls(`{"index":0,"function":{"arguments":{}}}`), hold.CodeInvalid},
-		{"an index is a string", text, calls(`{"index":"0"}`), hold.CodeInvalid},
-		{"a function's arguments as input", text, calls(`{"index":0,"function":{"name":"t","input":"{}"}}`), hold.CodeInvalid},
 		{"a finish_reason is no string", text, chunk(`{"index":0,"delta":{},"finish_reason":true}`), hold.CodeInvalid},
 		{"a choice without index", text, chunk(`{"delta":{}}`), hold.CodeInvalid},
 		{"a choice that nobody asked for", text, chunk(choice(1, `{"content":"x"}`, "")), hold.CodeInvalid},

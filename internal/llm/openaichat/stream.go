@@ -63,6 +63,8 @@ type CallDelta struct {
 	Function  bool   // carries a function's part
 	Custom    bool   // carries a custom tool's part
 	Legacy    bool   // function_call
+	Given     bool   // carries arguments, if only empty ones
+	Wrong     bool   // something in it is not what it has to be
 
 	index llm.Span
 	entry int // in tool_calls
@@ -81,6 +83,7 @@ var ( //nolint:gochecknoglobals // constants in all but syntax
 		"message", "tool_calls", "function_call",
 		"native_finish_reason", "content_filter_results", "stop_reason", "token_ids", "matched_stop")
 	deltaNames = strictjson.NewNames("role", "content", "tool_calls", "function_call", "refusal",
+		"message", "delta", "choices",
 		"reasoning", "reasoning_content", "reasoning_details", "annotations", "audio", "images", "name")
 	callNames     = strictjson.NewNames("index", "id", "type", "function", "custom")
 	functionNames = strictjson.NewNames("name", "arguments", "input")

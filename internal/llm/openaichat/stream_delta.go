@@ -85,24 +85,31 @@ func (c *Chunk) readDeltaMember(ch *ChunkChoice, m strictjson.Member) error {
 	case m.Name == "function_call" && kind != strictjson.Null:
 		member.kind = memberLegacy
 		d := CallDelta{Legacy: true}
-		err = c.readFunction(&d, &d.Function)
+		if err = c.readFunction(&d, &d.Function); err == nil && d.Wrong && !d.Function {
+			_, err = r.Skip() // no object
+		}
 		ch.Calls = append(ch.Calls, d)
+	case m.Name == "message" || m.Name == "delta" || m.Name == "choices":
+		return r.Fail(ErrNotChunk, "a member that has no place in a delta")
+	case m.Name == "content" && kind != strictjson.String:
+		_, err = readAnswerContent(r)
 	default:
-		var span llm.Span
-		span, err = r.Skip()
-		c.classify(ch, m.Name, span)
+		_, err = r.Skip()
+	}
+	if err != nil {
+		return err
 	}
 	member.span.End = r.Offset()
-	if err == nil && member.span.End == start { // cannot be: every case above reads the value
-		err = r.Fail(ErrNotChunk, "a member that was not read")
-	}
 	ch.members = append(ch.members, member)
-	return err
+	if member.kind == memberText {
+		ch.classify(m.Name, c.Doc[start:member.span.End])
+	}
+	return nil
 }
 
 // classify tells what a member of a delta is that is no call.
-func (c *Chunk) classify(ch *ChunkChoice, name string, value llm.Span) {
-	switch string(value.Of(c.Doc)) {
+func (ch *ChunkChoice) classify(name string, value []byte) {
+	switch string(value) {
 	case "null", `""`, "[]", "{}":
 		return
 	}
@@ -116,6 +123,7 @@ func (c *Chunk) classify(ch *ChunkChoice, name string, value llm.Span) {
 	}
 }
 
+// readCall reads one element of tool_calls. What has the wrong type in it makes its call malformed.
 func (c *Chunk) readCall(ch *ChunkChoice, i int) error {
 	r := c.reader
 	d := CallDelta{Index: -1, entry: i}
@@ -127,15 +135,12 @@ func (c *Chunk) readCall(ch *ChunkChoice, i int) error {
 		var err error
 		switch m.Name {
 		case "index":
-			if r.Kind() != strictjson.Number {
-				return r.Fail(ErrNotChunk, "a call's index is no number")
-			}
 			d.index, err = r.Skip()
 			d.Index = callIndex(d.index.Of(c.Doc))
 		case "id":
-			d.ID, _, err = r.String()
+			d.ID, err = d.readText(r)
 		case "type":
-			d.Type, _, err = r.String()
+			d.Type, err = d.readText(r)
 		case "function":
 			err = c.readFunction(&d, &d.Function)
 		case "custom":
@@ -152,6 +157,9 @@ func (c *Chunk) readCall(ch *ChunkChoice, i int) error {
 // readFunction reads what names the tool and carries a fragment of its arguments; part says which kind of tool has it.
 func (c *Chunk) readFunction(d *CallDelta, part *bool) error {
 	r := c.reader
+	if !d.expect(r, strictjson.Object) {
+		return nil // skipped
+	}
 	*part = true
 	fragment := "arguments"
 	if part == &d.Custom {
@@ -165,25 +173,44 @@ func (c *Chunk) readFunction(d *CallDelta, part *bool) error {
 		switch m.Name {
 		case "name":
 			var name string
-			if name, _, err = r.String(); d.Name != "" && name != "" && name != d.Name {
-				return r.Fail(ErrNotChunk, "a call with two names")
-			}
+			name, err = d.readText(r)
+			d.Wrong = d.Wrong || (d.Name != "" && d.Name != name)
 			d.Name = name
 		case fragment:
-			before := len(c.text)
-			c.text, _, err = r.Text(c.text)
-			d.Arguments = c.text[before:len(c.text):len(c.text)]
+			if d.expect(r, strictjson.String) {
+				before := len(c.text)
+				c.text, _, err = r.Text(c.text)
+				d.Arguments, d.Given = c.text[before:len(c.text):len(c.text)], true
+			}
 		case "arguments", "input":
-			return r.Fail(ErrNotChunk, "a call's arguments in another kind of tool's place")
+			d.Wrong = true // in the place of the other kind of tool
 		}
 		return err
 	})
 }
 
-// callIndex reads an index; -1 for a number that is none.
-func callIndex(number []byte) int {
-	n, err := strconv.ParseUint(string(number), 10, 16)
-	if err != nil || (len(number) > 1 && number[0] == '0') {
+// readText reads a string; another value is wrong, and is skipped.
+func (d *CallDelta) readText(r *strictjson.Reader) (string, error) {
+	if !d.expect(r, strictjson.String) {
+		return "", nil
+	}
+	text, _, err := r.String()
+	return text, err
+}
+
+// expect notes a value of the wrong kind. What is no value at all is left to the reader.
+func (d *CallDelta) expect(r *strictjson.Reader, kind strictjson.Kind) bool {
+	if got := r.Kind(); got != kind && got != strictjson.None {
+		d.Wrong = true
+		return false
+	}
+	return true
+}
+
+// callIndex reads an index; -1 for what is none.
+func callIndex(value []byte) int {
+	n, err := strconv.ParseUint(string(value), 10, 16)
+	if err != nil || (len(value) > 1 && value[0] == '0') {
 		return -1
 	}
 	return int(n)
