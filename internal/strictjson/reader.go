@@ -197,8 +197,21 @@ func (r *Reader) want(k Kind, otherwise string) error {
 		}
 		return err
 	default:
-		return r.Fail(ErrType, otherwise)
+		r.err = &Error{Offset: r.Next(), Path: printable(r.pending()), Reason: otherwise, kind: ErrType}
+		return r.err
 	}
+}
+
+// pending points to the value that comes next, where StackPointer points to what was read last.
+func (r *Reader) pending() jsontext.Pointer {
+	at := r.dec.StackPointer()
+	if kind, n := r.dec.StackIndex(r.dec.StackDepth()); kind == '[' {
+		if n > 0 {
+			at = at.Parent()
+		}
+		at = at.AppendToken(strconv.FormatInt(n, 10))
+	}
+	return at
 }
 
 // Skip reads over one value, validating all of it.
@@ -258,6 +271,25 @@ func (r *Reader) quoted() ([]byte, Span, error) {
 	end := int(r.dec.InputOffset())
 	return raw, Span{end - len(raw), end}, nil
 }
+
+// Word is String for a value that is most often one of words, which costs no allocation then.
+func (r *Reader) Word(words *Names) (string, error) {
+	raw, _, err := r.quoted()
+	if err != nil {
+		return "", err
+	}
+	if word, ok := words.exact[string(raw[1:len(raw)-1])]; ok {
+		return word, nil
+	}
+	s, err := unquote(raw)
+	if err != nil {
+		return "", r.broken(err)
+	}
+	return s, nil
+}
+
+// Path points to what was read last, for an error; anything unprintable in it is replaced.
+func (r *Reader) Path() string { return printable(r.dec.StackPointer()) }
 
 // Bool reads true or false.
 func (r *Reader) Bool() (bool, error) {

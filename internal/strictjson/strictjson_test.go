@@ -211,6 +211,26 @@ func TestWrongTypes(t *testing.T) {
 	}
 }
 
+func TestErrorPointsToTheValue(t *testing.T) {
+	for doc, want := range map[string]string{`{"a":["x",{"b":[]},3]}`: "/a/2", `{"a":[null]}`: "/a/0", `{"a":["x"],"b":1}`: "/b"} {
+		r := NewReader([]byte(doc), Limits{})
+		err := r.Object(nil, func(Member) error {
+			return r.Array(func(int) error {
+				if r.Kind() == Object {
+					return nil
+				}
+				_, _, err := r.String()
+				return err
+			})
+		})
+		var e *Error
+		if !errors.As(err, &e) || e.Path != want {
+			t.Errorf("%s: %v, want %s", doc, err, want)
+		}
+		r.Close()
+	}
+}
+
 func TestCallbackReadsTooMuch(t *testing.T) {
 	r := NewReader([]byte(`{"a":1,"b":2}`), Limits{})
 	defer r.Close()

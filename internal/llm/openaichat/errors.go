@@ -30,5 +30,18 @@ func printable(name string) string {
 	}, name)
 }
 
-// at names an element: at("tools", 2) is "tools[2]".
-func at(list string, i int) string { return list + "[" + strconv.Itoa(i) + "]" }
+// place writes a JSON pointer as a client would name the field: "/tools/2/function" is "tools[2].function".
+func place(pointer string) string {
+	var b strings.Builder
+	for token := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
+		if _, err := strconv.Atoi(token); err == nil {
+			b.WriteString("[" + token + "]")
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte('.')
+		}
+		b.WriteString(token)
+	}
+	return b.String()
+}

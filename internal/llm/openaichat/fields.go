@@ -127,6 +127,9 @@ var ( //nolint:gochecknoglobals // constants in all but syntax
 	toolFuncNames    = strictjson.NewNames("name", "description", "parameters", "strict", "format", "cache_control")
 	choiceToolNames  = strictjson.NewNames("type", "function", "custom", "allowed_tools", "mode", "tools", "name")
 	pluginNames      = strictjson.NewNames("id")
+
+	// words are the values that cost nothing to read.
+	words = strictjson.NewNames("user", "assistant", "tool", "system", "developer", "function", "custom", "text", "image_url")
 )
 
 func namesOf(table map[string]field) *strictjson.Names {

@@ -45,6 +45,7 @@ type parser struct {
 	req  *llm.Request
 	lay  *layout
 	refs references
+	made []llm.HistoryCall // of the message that is being read
 }
 
 // ParseRequest reads the body of a chat completion. Its errors are a *strictjson.Error, for what is not strict JSON or
@@ -96,6 +97,9 @@ func ParseRequest(doc []byte, l strictjson.Limits) (*llm.Request, error) {
 }
 
 func (p *parser) fail(name, reason string) error { return &FieldError{Field: name, Reason: reason} }
+
+// failHere is fail for the place that was read last, or for one below it.
+func (p *parser) failHere(below, reason string) error { return p.fail(place(p.r.Path())+below, reason) }
 
 // readField reads one top-level value.
 func (p *parser) readField(name string, f field) error {

@@ -8,21 +8,19 @@ import (
 // message is what is known of one message when all of it has been read: its members come in any order.
 type message struct {
 	index   int
-	where   string
 	role    string
 	name    string
 	id      string // tool_call_id
 	content llm.Span
-	held    bool // has a content member
-	text    bool // the content is text alone
-	calls   []llm.HistoryCall
+	held    bool   // has a content member
+	text    bool   // the content is text alone
 	legacy  string // the function_call's name
 	named   bool   // has tool_call_id
 }
 
 // references finds the call that a result answers.
 type references struct {
-	calls  map[string]*reference
+	calls  map[string]reference
 	legacy string // the last function_call that has no result yet
 }
 
@@ -33,9 +31,10 @@ type reference struct {
 }
 
 func (p *parser) readMessages() error {
-	p.refs.calls = map[string]*reference{}
+	p.refs.calls = map[string]reference{}
 	return p.r.Array(func(i int) error {
-		m := message{index: i, where: at("messages", i), text: true}
+		m := message{index: i, text: true}
+		p.made = p.made[:0]
 		if err := p.r.Object(messageNames, func(member strictjson.Member) error { return p.readMessageMember(&m, member) }); err != nil {
 			return err
 		}
@@ -52,7 +51,7 @@ func (p *parser) readMessageMember(m *message, member strictjson.Member) error {
 	var err error
 	switch member.Name {
 	case "role":
-		m.role, _, err = p.r.String()
+		m.role, err = p.r.Word(words)
 	case "name":
 		m.name, _, err = p.r.String()
 	case "tool_call_id":
@@ -64,16 +63,16 @@ func (p *parser) readMessageMember(m *message, member strictjson.Member) error {
 		err = p.readContent(m)
 		m.content.End = p.r.Offset()
 	case "tool_calls":
-		err = p.r.Array(func(i int) error { return p.readHistoryCall(m, at(m.where+".tool_calls", i)) })
+		err = p.r.Array(func(int) error { return p.readHistoryCall(m) })
 	case "function_call":
 		call := llm.HistoryCall{Message: m.index}
-		if err = p.readHistoryFunction(m.where+".function_call", "arguments", &call); err == nil {
+		if err = p.readHistoryFunction("arguments", &call); err == nil {
 			m.legacy = call.Tool
-			m.calls = append(m.calls, call)
+			p.made = append(p.made, call)
 		}
 	case "reasoning", "reasoning_content", "refusal":
 		if p.r.Kind() != strictjson.String {
-			return p.fail(m.where+"."+member.Name, "must be a string")
+			return p.failHere("", "must be a string")
 		}
 	case "audio", "annotations", "reasoning_details", "images", "cache_control", "prefix", "partial":
 	default:
@@ -89,18 +88,17 @@ func (p *parser) readContent(m *message) error {
 		_, err := p.r.Skip()
 		return err
 	case strictjson.Array:
-		return p.r.Array(func(i int) error {
-			where := at(m.where+".content", i)
+		return p.r.Array(func(int) error {
 			kind, other := "", false
 			err := p.r.Object(partNames, func(member strictjson.Member) error {
 				switch member.Name {
 				case "type":
 					var err error
-					kind, _, err = p.r.String()
+					kind, err = p.r.Word(words)
 					return err
 				case "text":
 					if k := p.r.Kind(); k != strictjson.String && k != strictjson.None {
-						return p.fail(where+".text", "must be a string")
+						return p.failHere("", "must be a string")
 					}
 				case "cache_control":
 				case "image_url", "input_audio", "file", "video_url", "refusal", "thinking", "signature":
@@ -112,7 +110,7 @@ func (p *parser) readContent(m *message) error {
 				return nil
 			})
 			if err == nil && !partKinds[kind] {
-				err = p.fail(where+".type", "is not a kind of part that is known")
+				err = p.failHere(".type", "is not a kind of part that is known")
 			}
 			m.text = m.text && kind == "text" && !other
 			return err
@@ -121,11 +119,11 @@ func (p *parser) readContent(m *message) error {
 		_, err := p.r.Skip()
 		return err
 	}
-	return p.fail(m.where+".content", "must be a string, a list of parts, or null")
+	return p.failHere("", "must be a string, a list of parts, or null")
 }
 
 // readHistoryCall reads one of the tool calls that an earlier answer made.
-func (p *parser) readHistoryCall(m *message, where string) error {
+func (p *parser) readHistoryCall(m *message) error {
 	call := llm.HistoryCall{Message: m.index}
 	kind, parts := typeFunction, [2]bool{}
 	err := p.r.Object(historyCallNames, func(member strictjson.Member) error {
@@ -137,13 +135,13 @@ func (p *parser) readHistoryCall(m *message, where string) error {
 		case "id":
 			call.ID, _, err = p.r.String()
 		case "type":
-			kind, _, err = p.r.String()
+			kind, err = p.r.Word(words)
 		case typeFunction:
 			parts[0] = true
-			err = p.readHistoryFunction(where+".function", "arguments", &call)
+			err = p.readHistoryFunction("arguments", &call)
 		case typeCustom:
 			parts[1] = true
-			err = p.readHistoryFunction(where+".custom", "input", &call)
+			err = p.readHistoryFunction("input", &call)
 		case "index", "extra_content", "cache_control":
 		default:
 			err = p.unknown("messages.tool_calls.", member.Name)
@@ -155,13 +153,13 @@ func (p *parser) readHistoryCall(m *message, where string) error {
 	}
 	if kind == typeFunction && parts != [2]bool{true, false} || kind == typeCustom && parts != [2]bool{false, true} ||
 		kind != typeFunction && kind != typeCustom {
-		return p.fail(where, "must be a call of a function or of a custom tool")
+		return p.failHere("", "must be a call of a function or of a custom tool")
 	}
-	m.calls = append(m.calls, call)
+	p.made = append(p.made, call)
 	return nil
 }
 
-func (p *parser) readHistoryFunction(where, arguments string, call *llm.HistoryCall) error {
+func (p *parser) readHistoryFunction(arguments string, call *llm.HistoryCall) error {
 	err := p.r.Object(historyFuncNames, func(member strictjson.Member) error {
 		if p.r.Kind() == strictjson.Null {
 			return nil
@@ -172,7 +170,7 @@ func (p *parser) readHistoryFunction(where, arguments string, call *llm.HistoryC
 			call.Tool, _, err = p.r.String()
 		case arguments:
 			if p.r.Kind() != strictjson.String {
-				return p.fail(where+"."+arguments, "must be a string")
+				return p.failHere("", "must be a string")
 			}
 			call.Arguments, err = p.r.Skip()
 		case "thought_signature":
@@ -182,18 +180,18 @@ func (p *parser) readHistoryFunction(where, arguments string, call *llm.HistoryC
 		return err
 	})
 	if err == nil && !validName(call.Tool) {
-		err = p.fail(where+".name", "is required")
+		err = p.failHere(".name", "is required")
 	}
 	return err
 }
 
 // settle takes the complete message into the view.
 func (p *parser) settle(m *message) error {
-	if len(m.calls) > 0 && m.role != "assistant" {
-		return p.fail(m.where, "only an assistant's message makes tool calls")
+	if len(p.made) > 0 && m.role != "assistant" {
+		return p.failHere("", "only an assistant's message makes tool calls")
 	}
 	if m.named && m.role != "tool" {
-		return p.fail(m.where, "only a tool's message has a tool_call_id")
+		return p.failHere("", "only a tool's message has a tool_call_id")
 	}
 	switch m.role {
 	case "system", "developer", "user":
@@ -201,13 +199,13 @@ func (p *parser) settle(m *message) error {
 		p.noteCalls(m)
 	case "tool", "function":
 		if !m.held {
-			return p.fail(m.where+".content", "is required")
+			return p.failHere(".content", "is required")
 		}
 		p.req.Results = append(p.req.Results, p.attribute(m))
 	case "":
-		return p.fail(m.where+".role", "is required")
+		return p.failHere(".role", "is required")
 	default:
-		return p.fail(m.where+".role", "is not a role that is known")
+		return p.failHere(".role", "is not a role that is known")
 	}
 	return nil
 }
@@ -215,18 +213,18 @@ func (p *parser) settle(m *message) error {
 // noteCalls remembers the calls that results may answer. An id that comes again, as some providers number calls afresh
 // in each answer, means the later call; one that names two tools in the same message means none.
 func (p *parser) noteCalls(m *message) {
-	for _, c := range m.calls {
+	for _, c := range p.made {
 		if c.ID == "" {
 			continue
 		}
-		if old := p.refs.calls[c.ID]; old != nil && old.message == m.index {
-			old.spent = old.spent || old.tool != c.Tool
-			continue
+		call := reference{tool: c.Tool, message: m.index}
+		if old, ok := p.refs.calls[c.ID]; ok && old.message == m.index {
+			call.spent = old.spent || old.tool != c.Tool
 		}
-		p.refs.calls[c.ID] = &reference{tool: c.Tool, message: m.index}
+		p.refs.calls[c.ID] = call
 	}
 	p.refs.legacy = m.legacy
-	p.req.Calls = append(p.req.Calls, m.calls...)
+	p.req.Calls = append(p.req.Calls, p.made...)
 }
 
 // attribute makes the result of a message and finds its call. A result without one, or whose name is another's, is from
@@ -242,8 +240,9 @@ func (p *parser) attribute(m *message) llm.ToolResult {
 		p.refs.legacy = ""
 		return result
 	}
-	if call := p.refs.calls[m.id]; call != nil && !call.spent && (m.name == "" || m.name == call.tool) {
+	if call, ok := p.refs.calls[m.id]; ok && !call.spent && (m.name == "" || m.name == call.tool) {
 		call.spent = true
+		p.refs.calls[m.id] = call
 		result.Tool, result.Attributed = call.tool, true
 	}
 	return result

@@ -17,7 +17,7 @@ func (p *parser) readModels() error {
 		}
 		name, _, err := p.r.String()
 		if err == nil && name == "" {
-			return p.fail(at("models", i), "must not be empty")
+			return p.failHere("", "must not be empty")
 		}
 		p.req.MoreModels = append(p.req.MoreModels, llm.ModelRef{Name: name})
 		return err
@@ -53,7 +53,7 @@ func (p *parser) modelFeatures(name string) {
 
 // readPlugins notes each plugin by its id; its options are the feature's value.
 func (p *parser) readPlugins() error {
-	return p.r.Array(func(i int) error {
+	return p.r.Array(func(int) error {
 		span := llm.Span{Start: p.r.Next()}
 		id := ""
 		err := p.r.Object(pluginNames, func(m strictjson.Member) error {
@@ -65,7 +65,7 @@ func (p *parser) readPlugins() error {
 		})
 		span.End = p.r.Offset()
 		if err == nil && id == "" {
-			return p.fail(at("plugins", i)+".id", "is required")
+			return p.failHere(".id", "is required")
 		}
 		if err == nil {
 			p.feature("plugins:"+id, string(span.Of(p.doc)))

@@ -15,8 +15,7 @@ const (
 
 // readTools reads the offered tools.
 func (p *parser) readTools() error {
-	return p.r.Array(func(i int) error {
-		where := at("tools", i)
+	return p.r.Array(func(int) error {
 		t := llm.Tool{Span: llm.Span{Start: p.r.Next()}}
 		function, custom := false, false
 		var unknown []string
@@ -30,10 +29,10 @@ func (p *parser) readTools() error {
 				t.Type, _, err = p.r.String()
 			case "function":
 				function = true
-				err = p.readDefinition(where+".function", "tools.function.", &t)
+				err = p.readDefinition("tools.function.", &t)
 			case "custom":
 				custom = true
-				err = p.readDefinition(where+".custom", "tools.custom.", &t)
+				err = p.readDefinition("tools.custom.", &t)
 			case "cache_control":
 			default:
 				unknown = append(unknown, m.Name)
@@ -46,14 +45,14 @@ func (p *parser) readTools() error {
 		t.Span.End = p.r.Offset()
 		switch {
 		case t.Type == "":
-			return p.fail(where+".type", "is required")
+			return p.failHere(".type", "is required")
 		case t.Type == typeFunction && function && !custom, t.Type == typeCustom && custom && !function:
 			t.Function = true
 		case t.Type == typeFunction, t.Type == typeCustom:
-			return p.fail(where, "needs the member that its type names, and no other")
+			return p.failHere("", "needs the member that its type names, and no other")
 		case function || custom:
 			// Were a provider to overlook the type, this would be a function that was judged as something else.
-			return p.fail(where, "has a type that does not go with its definition")
+			return p.failHere("", "has a type that does not go with its definition")
 		default:
 			t.Server, t.Name = true, t.Type
 		}
@@ -64,25 +63,25 @@ func (p *parser) readTools() error {
 				}
 			}
 		}
-		return p.addTool(where, t)
+		return p.addTool(t)
 	})
 }
 
 // readFunctions reads the legacy list.
 func (p *parser) readFunctions() error {
-	return p.r.Array(func(i int) error {
+	return p.r.Array(func(int) error {
 		t := llm.Tool{Type: typeFunction, Function: true, Legacy: true, Span: llm.Span{Start: p.r.Next()}}
-		err := p.readDefinition(at("functions", i), "functions.", &t)
+		err := p.readDefinition("functions.", &t)
 		t.Span.End = p.r.Offset()
 		if err != nil {
 			return err
 		}
-		return p.addTool(at("functions", i), t)
+		return p.addTool(t)
 	})
 }
 
 // readDefinition reads what defines a function or a custom tool.
-func (p *parser) readDefinition(where, unknown string, t *llm.Tool) error {
+func (p *parser) readDefinition(unknown string, t *llm.Tool) error {
 	return p.r.Object(toolFuncNames, func(m strictjson.Member) error {
 		if p.r.Kind() == strictjson.Null {
 			return nil
@@ -95,7 +94,7 @@ func (p *parser) readDefinition(where, unknown string, t *llm.Tool) error {
 			t.DescriptionText, t.Description, err = p.r.String()
 		case "parameters":
 			if p.r.Kind() != strictjson.Object {
-				return p.fail(where+".parameters", "must be an object")
+				return p.failHere("", "must be an object")
 			}
 			t.Schema, err = p.r.Skip()
 		case "strict", "format", "cache_control":
@@ -106,9 +105,9 @@ func (p *parser) readDefinition(where, unknown string, t *llm.Tool) error {
 	})
 }
 
-func (p *parser) addTool(where string, t llm.Tool) error {
+func (p *parser) addTool(t llm.Tool) error {
 	if !validName(t.Name) {
-		return p.fail(where, "needs a name of at most 256 printable characters")
+		return p.failHere("", "needs a name of at most 256 printable characters")
 	}
 	if len(p.req.Tools) >= maxTools {
 		return p.fail("tools", "offers too many tools")
@@ -166,7 +165,7 @@ func (p *parser) readToolChoice() error {
 		return err
 	}
 	c.Span.Start = p.r.Next()
-	name, allowed, err := p.readChosen("tool_choice", true)
+	name, allowed, err := p.readChosen(true)
 	c.Span.End = p.r.Offset()
 	switch {
 	case err != nil:
@@ -183,15 +182,15 @@ func (p *parser) readToolChoice() error {
 
 // readChosen reads {"type": "function", "function": {"name": …}}, the same of a custom tool, {"type": TYPE} of a server
 // tool or, where it may stand, {"type": "allowed_tools", …}.
-func (p *parser) readChosen(where string, outer bool) (name string, allowed bool, err error) {
+func (p *parser) readChosen(outer bool) (name string, allowed bool, err error) {
 	kind, mode := "", ""
 	named := map[string]string{}
 	lists := 0
 	list := func() error {
 		lists++
-		return p.r.Array(func(i int) error {
+		return p.r.Array(func(int) error {
 			start := p.r.Next()
-			name, _, err := p.readChosen(at(where+".tools", i), false)
+			name, _, err := p.readChosen(false)
 			if err != nil {
 				return err
 			}
@@ -209,7 +208,7 @@ func (p *parser) readChosen(where string, outer bool) (name string, allowed bool
 			named[m.Name], err = p.readChosenName()
 		case "allowed_tools":
 			if !outer {
-				return p.fail(where, "has no place for allowed_tools")
+				return p.failHere("", "has no place for allowed_tools")
 			}
 			err = p.r.Object(choiceToolNames, func(m strictjson.Member) error {
 				switch m.Name {
@@ -220,10 +219,10 @@ func (p *parser) readChosen(where string, outer bool) (name string, allowed bool
 				case "tools":
 					return list()
 				}
-				return p.fail(where+".allowed_tools", "has a member that is not known")
+				return p.failHere("", "has a member that is not known")
 			})
 		default:
-			err = p.fail(where, "has a member that is not known")
+			err = p.failHere("", "has a member that is not known")
 		}
 		return err
 	})
@@ -233,17 +232,17 @@ func (p *parser) readChosen(where string, outer bool) (name string, allowed bool
 	switch kind {
 	case typeFunction, typeCustom:
 		if len(named) != 1 || lists > 0 || !validName(named[kind]) {
-			return "", false, p.fail(where, "needs the name of one tool of its type")
+			return "", false, p.failHere("", "needs the name of one tool of its type")
 		}
 		return named[kind], false, nil
 	case "allowed_tools":
 		if !outer || len(named) > 0 || lists != 1 || mode != llm.ChoiceAuto && mode != llm.ChoiceRequired {
-			return "", false, p.fail(where, "needs allowed_tools with a mode and a list of tools")
+			return "", false, p.failHere("", "needs allowed_tools with a mode and a list of tools")
 		}
 		return "", true, nil
 	}
 	if len(named) > 0 || lists > 0 || !validName(kind) {
-		return "", false, p.fail(where, "needs a type that goes with its members")
+		return "", false, p.failHere("", "needs a type that goes with its members")
 	}
 	return kind, false, nil
 }

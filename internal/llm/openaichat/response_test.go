@@ -3,7 +3,7 @@ package openaichat
 import (
 	"encoding/json"
 	"errors"
-	"slices"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -87,19 +87,77 @@ func TestNoVerdictDenies(t *testing.T) {
 	}
 }
 
-// What a client reads of an answer, with encoding/json for a stranger to our reader.
+// clientAnswer is what a client reads of an answer, with encoding/json for a stranger to our reader.
 type clientAnswer struct {
-	Choices []struct {
-		Message struct {
-			Content   *string
-			ToolCalls []struct {
-				ID       string
-				Function struct{ Name, Arguments string }
-			} `json:"tool_calls"`
-			FunctionCall *struct{ Name, Arguments string } `json:"function_call"`
-		}
-		FinishReason string `json:"finish_reason"`
+	Choices []clientChoice
+}
+
+type clientChoice struct {
+	Message struct {
+		Content      *string
+		ToolCalls    []struct{ ID string } `json:"tool_calls"`
+		FunctionCall *struct{}             `json:"function_call"`
 	}
+	FinishReason string `json:"finish_reason"`
+}
+
+// seen is what a choice comes to for its client.
+type seen struct {
+	calls, content, finish string
+	legacy                 bool
+}
+
+func (c clientChoice) seen() seen {
+	s := seen{finish: c.FinishReason, legacy: c.Message.FunctionCall != nil}
+	for _, call := range c.Message.ToolCalls {
+		s.calls += call.ID + " "
+	}
+	if c.Message.Content != nil {
+		s.content = *c.Message.Content
+	}
+	return s
+}
+
+// drawChoice draws a choice, verdicts on its calls, and what its client must see.
+func drawChoice(t *rapid.T, c int) (doc string, verdicts []llm.Verdict, want seen) {
+	want.finish = "tool_calls"
+	var members, calls, texts []string
+	decide := func(name string) bool {
+		allow := rapid.Bool().Draw(t, "allow")
+		verdicts = append(verdicts, llm.Verdict{Allow: allow, Text: "no " + name})
+		if !allow {
+			texts = append(texts, "no "+name)
+		}
+		return allow
+	}
+	switch rapid.IntRange(0, 3).Draw(t, "content") {
+	case 1:
+		members = append(members, `"content":null`)
+	case 2:
+		members = append(members, `"content":""`)
+	case 3:
+		members = append(members, `"content":"own \"text\""`)
+		texts = append(texts, `own "text"`)
+	}
+	for i := range rapid.IntRange(0, 3).Draw(t, "calls") {
+		id := fmt.Sprintf("c%d-%d", c, i)
+		calls = append(calls, `{"id":"`+id+`","type":"function","function":{"name":"f","arguments":"{}"}}`)
+		if decide(id) {
+			want.calls += id + " "
+		}
+	}
+	if len(calls) > 0 {
+		members = append(members, `"tool_calls":[`+strings.Join(calls, " , ")+`]`)
+	}
+	if rapid.Bool().Draw(t, "legacy") {
+		members = append(members, `"function_call":{"name":"f","arguments":"{}"}`)
+		want.legacy = decide("legacy")
+	}
+	if want.content = strings.Join(texts, "\n\n"); len(verdicts) > 0 && want.calls == "" && !want.legacy {
+		want.finish = "stop"
+	}
+	members = rapid.Permutation(append(members, `"role":"assistant"`)).Draw(t, "order")
+	return `{"message":{` + strings.Join(members, ",") + `},"finish_reason":"tool_calls"}`, verdicts, want
 }
 
 // TestRewriteReleasesExactlyTheAllowed: whatever the answer looks like and whatever is decided, a client sees the allowed
@@ -107,77 +165,11 @@ type clientAnswer struct {
 func TestRewriteReleasesExactlyTheAllowed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var choices []string
-		var want []clientAnswer
 		var verdicts []llm.Verdict
+		var want []seen
 		for c := range rapid.IntRange(1, 3).Draw(t, "choices") {
-			var members, calls []string
-			var kept, texts []string
-			content := rapid.SampledFrom([]string{"", `null`, `""`, `"own \"text\""`}).Draw(t, "content")
-			own := strings.Trim(strings.ReplaceAll(strings.ReplaceAll(content, `\"`, `'`), "null", ""), `"`)
-			if content != "" {
-				members = append(members, `"content":`+content)
-			}
-			own = strings.ReplaceAll(own, `'`, `"`)
-			n := rapid.IntRange(0, 3).Draw(t, "calls")
-			for i := range n {
-				id := string(rune('a'+c)) + string(rune('0'+i))
-				calls = append(calls, `{"id":"`+id+`","type":"function","function":{"name":"f","arguments":"{}"}}`)
-				allow := rapid.Bool().Draw(t, "allow")
-				verdicts = append(verdicts, llm.Verdict{Allow: allow, Text: "no " + id})
-				if allow {
-					kept = append(kept, id)
-				} else {
-					texts = append(texts, "no "+id)
-				}
-			}
-			if n > 0 {
-				members = append(members, `"tool_calls":[`+strings.Join(calls, " , ")+`]`)
-			}
-			legacy := rapid.Bool().Draw(t, "legacy")
-			keepLegacy := false
-			if legacy {
-				members = append(members, `"function_call":{"name":"f","arguments":"{}"}`)
-				keepLegacy = rapid.Bool().Draw(t, "allow legacy")
-				verdicts = append(verdicts, llm.Verdict{Allow: keepLegacy, Text: "no legacy"})
-				if !keepLegacy {
-					texts = append(texts, "no legacy")
-				}
-			}
-			members = append(members, `"role":"assistant"`)
-			members = rapid.Permutation(members).Draw(t, "order")
-			choices = append(choices, `{"message":{`+strings.Join(members, ",")+`},"finish_reason":"tool_calls"}`)
-			var w clientAnswer
-			w.Choices = append(w.Choices, struct {
-				Message struct {
-					Content   *string
-					ToolCalls []struct {
-						ID       string
-						Function struct{ Name, Arguments string }
-					} `json:"tool_calls"`
-					FunctionCall *struct{ Name, Arguments string } `json:"function_call"`
-				}
-				FinishReason string `json:"finish_reason"`
-			}{})
-			if own != "" {
-				texts = append([]string{own}, texts...)
-			}
-			joined := strings.Join(texts, "\n\n")
-			w.Choices[0].Message.Content = &joined
-			w.Choices[0].FinishReason = "tool_calls"
-			if len(kept) == 0 && !keepLegacy && n+len(members) > 0 && (n > 0 || legacy) {
-				w.Choices[0].FinishReason = "stop"
-			}
-			for _, id := range kept {
-				call := struct {
-					ID       string
-					Function struct{ Name, Arguments string }
-				}{ID: id}
-				w.Choices[0].Message.ToolCalls = append(w.Choices[0].Message.ToolCalls, call)
-			}
-			if keepLegacy {
-				w.Choices[0].Message.FunctionCall = &struct{ Name, Arguments string }{}
-			}
-			want = append(want, w)
+			doc, v, w := drawChoice(t, c)
+			choices, verdicts, want = append(choices, doc), append(verdicts, v...), append(want, w)
 		}
 		doc := `{"choices":[` + strings.Join(choices, ",") + `]}`
 		r, err := ParseResponse([]byte(doc), strictjson.Limits{})
@@ -185,28 +177,16 @@ func TestRewriteReleasesExactlyTheAllowed(t *testing.T) {
 			t.Fatalf("%s: %v", doc, err)
 		}
 		out := r.Rewrite(verdicts)
+		if _, err := ParseResponse(out, strictjson.Limits{}); err != nil {
+			t.Fatalf("%s does not parse again: %v", out, err)
+		}
 		var got clientAnswer
 		if err := json.Unmarshal(out, &got); err != nil {
 			t.Fatalf("%s: %v", out, err)
 		}
-		if _, err := ParseResponse(out, strictjson.Limits{}); err != nil {
-			t.Fatalf("%s does not parse again: %v", out, err)
-		}
-		for i, w := range want {
-			g, w := got.Choices[i], w.Choices[0]
-			content := ""
-			if g.Message.Content != nil {
-				content = *g.Message.Content
-			}
-			same := slices.EqualFunc(g.Message.ToolCalls, w.Message.ToolCalls, func(a, b struct {
-				ID       string
-				Function struct{ Name, Arguments string }
-			}) bool {
-				return a.ID == b.ID
-			})
-			if !same || content != *w.Message.Content || g.FinishReason != w.FinishReason ||
-				(g.Message.FunctionCall == nil) != (w.Message.FunctionCall == nil) {
-				t.Fatalf("%s\nbecame %s", doc, out)
+		for i, c := range got.Choices {
+			if c.seen() != want[i] {
+				t.Fatalf("%s\nbecame %s\nwant %+v", doc, out, want)
 			}
 		}
 	})
