@@ -42,7 +42,7 @@ func (a *adminClient) do(ctx context.Context, method, path string) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	defer answer.Body.Close() //nolint:errcheck // read to the end or not, there is nothing to save
+	defer answer.Body.Close() // read to the end or not, there is nothing to save
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxAdminAnswer))
 	if err != nil {
 		return nil, err

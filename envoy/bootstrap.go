@@ -103,7 +103,7 @@ func pipeAddress(path string) *corev3.Address {
 func socketAddress(host string, port int) *corev3.Address {
 	return &corev3.Address{Address: &corev3.Address_SocketAddress{SocketAddress: &corev3.SocketAddress{
 		Address:       host,
-		PortSpecifier: &corev3.SocketAddress_PortValue{PortValue: uint32(port)}, //nolint:gosec // checked to be a port
+		PortSpecifier: &corev3.SocketAddress_PortValue{PortValue: uint32(port)}, // checked to be a port
 	}}}
 }
 

@@ -15,7 +15,6 @@ import (
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/structpb"
 
@@ -31,6 +30,7 @@ const chaosHeader = "x-chaos"
 // where the request says.
 type chaos struct {
 	extprocv3.UnimplementedExternalProcessorServer
+	hung chan struct{} // one for each exchange that hangs
 }
 
 // Process follows the protocol of our modes until it comes to where it shall break.
@@ -45,9 +45,18 @@ func (c *chaos) Process(stream extprocv3.ExternalProcessor_ProcessServer) error 
 			what, where, _ = strings.Cut(headerOf(h.GetHeaders(), chaosHeader), "@")
 		}
 		at, out := usual(in)
+		if at == "response body" && where == "mid stream" && in.GetResponseBody().GetEndOfStream() {
+			// Everything but the end is released, and then it breaks.
+			out.GetResponseBody().GetResponse().GetBodyMutation().GetStreamedResponse().EndOfStream = false
+			if err := stream.Send(out); err != nil {
+				return err
+			}
+			at = where
+		}
 		if at == where {
 			switch what {
 			case "hang":
+				c.hung <- struct{}{}
 				<-stream.Context().Done()
 				return stream.Context().Err()
 			case "close":
@@ -165,25 +174,31 @@ func headerOf(m *corev3.HeaderMap, name string) string {
 	return ""
 }
 
-// serve runs the chaos service on l.
-func serve(t *testing.T, l net.Listener, options ...grpc.ServerOption) *grpc.Server {
+// serve runs the chaos service on l until stop, or the test's end.
+func serve(t *testing.T, l net.Listener, options ...grpc.ServerOption) (c *chaos, stop func()) {
 	t.Helper()
+	c = &chaos{hung: make(chan struct{}, 100)}
 	server := grpc.NewServer(options...)
-	extprocv3.RegisterExternalProcessorServer(server, &chaos{})
+	extprocv3.RegisterExternalProcessorServer(server, c)
 	var wait sync.WaitGroup
 	wait.Go(func() {
 		if err := server.Serve(l); err != nil {
 			t.Error(err)
 		}
 	})
-	t.Cleanup(func() { server.Stop(); wait.Wait() })
-	return server
+	stop = func() { server.Stop(); wait.Wait() }
+	t.Cleanup(stop) // a second stop does nothing
+	return c, stop
 }
 
-// serveTLS is serve with mutual TLS.
-func serveTLS(t *testing.T, l net.Listener, creds credentials.TransportCredentials) {
+// serveSocket is serve on the socket that Start expects.
+func serveSocket(t *testing.T, dir string) (c *chaos, stop func()) {
 	t.Helper()
-	serve(t, l, grpc.Creds(creds))
+	l, err := new(net.ListenConfig).Listen(t.Context(), "unix", envoytest.ExtProcSocket(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return serve(t, l)
 }
 
 // upstream is a provider that remembers what it was asked, by the x-case header.
@@ -210,8 +225,15 @@ func (u *upstream) answer(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("content-type", "text/event-stream")
 	first, rest, _ := strings.Cut(answerBody, "data: two")
 	_, _ = io.WriteString(w, first)
-	_ = http.NewResponseController(w).Flush()
+	if err := http.NewResponseController(w).Flush(); err != nil {
+		panic(err)
+	}
 	_, _ = io.WriteString(w, "data: two"+rest)
+}
+
+// provider names u, for a server without TLS.
+func (u *upstream) provider() envoy.Provider {
+	return envoy.Provider{Name: "up", Cluster: "provider_up", Scheme: "http", Host: "127.0.0.1", Port: u.Listener.Addr().(*net.TCPAddr).Port}
 }
 
 func (u *upstream) requests(name string) []*http.Request {
@@ -234,40 +256,37 @@ type chaosGateway struct {
 	up *upstream
 }
 
-func newChaosGateway(t *testing.T, guard bool) *chaosGateway {
+func newChaosGateway(t *testing.T) *chaosGateway {
 	t.Helper()
 	up := newUpstream(t)
-	dir := envoytest.Dir(t)
-	if guard {
-		l, err := new(net.ListenConfig).Listen(t.Context(), "unix", envoytest.ExtProcSocket(dir))
-		if err != nil {
-			t.Fatal(err)
-		}
-		serve(t, l)
-	}
-	g := envoytest.Start(t, chaosConfig(dir, up))
-	return &chaosGateway{g, up}
+	return startWith(t, up, up.provider())
 }
 
-func chaosConfig(dir string, up *upstream) envoy.Config {
-	address := up.Listener.Addr().(*net.TCPAddr)
+// startWith is a gateway to another provider than up; up may be nil.
+func startWith(t *testing.T, up *upstream, p envoy.Provider) *chaosGateway {
+	t.Helper()
+	dir := envoytest.Dir(t)
+	_, _ = serveSocket(t, dir)
+	return &chaosGateway{envoytest.Start(t, chaosConfig(dir, p)), up}
+}
+
+// chaosConfig has waits that are short enough to be waited for.
+func chaosConfig(dir string, p envoy.Provider) envoy.Config {
 	return envoy.Config{
 		AdminSocket:    dir + "/admin.sock",
 		RequestBytes:   64 << 10,
-		MessageTimeout: 300 * time.Millisecond,
-		StreamIdle:     1500 * time.Millisecond,
-		Providers: []envoy.Provider{
-			{Name: "up", Cluster: "provider_up", Scheme: "http", Host: "127.0.0.1", Port: address.Port},
-		},
+		MessageTimeout: 600 * time.Millisecond,
+		StreamIdle:     2 * time.Second,
+		Providers:      []envoy.Provider{p},
 	}
 }
 
-// ask sends one request; name is its case at the upstream.
+// ask sends one request; name is its case at the upstream. Any goroutine may call it.
 func (g *chaosGateway) ask(t *testing.T, name, path, do string, more ...string) answered {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.URL+path, strings.NewReader(`{"model":"m"}`))
 	if err != nil {
-		t.Fatal(err)
+		return answered{err: err}
 	}
 	r.Header.Set("content-type", "application/json")
 	r.Header.Set("x-case", name)
@@ -275,17 +294,12 @@ func (g *chaosGateway) ask(t *testing.T, name, path, do string, more ...string) 
 	for i := 0; i < len(more); i += 2 {
 		r.Header.Add(more[i], more[i+1])
 	}
-	return send(t, r)
-}
-
-func send(t *testing.T, r *http.Request) answered {
-	t.Helper()
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
 	resp, err := client.Do(r)
 	if err != nil {
 		return answered{err: err}
 	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end below
+	defer resp.Body.Close() // read to its end below
 	body, err := io.ReadAll(resp.Body)
 	return answered{resp.StatusCode, resp.Header, string(body), err}
 }

@@ -109,7 +109,7 @@ func (b *builder) providerCluster(c Config, p Provider) *clusterv3.Cluster {
 // cluster is what both kinds share. Envoy's own circuit breakers stop at 1024, which live streams reach; ours stop where
 // the listener does, and never retry.
 func (b *builder) cluster(c Config, name string, connect time.Duration) *clusterv3.Cluster {
-	most := wrapperspb.UInt32(uint32(c.Connections)) //nolint:gosec // positive, and far under 2^32 by conf's limit
+	most := wrapperspb.UInt32(uint32(c.Connections)) // positive, and far under 2^32 by conf's limit
 	return &clusterv3.Cluster{
 		Name:           name,
 		ConnectTimeout: durationpb.New(connect),
@@ -178,7 +178,10 @@ func verified(host, ca string) *tlsv3.UpstreamTlsContext {
 	return &tlsv3.UpstreamTlsContext{
 		Sni: sni,
 		CommonTlsContext: &tlsv3.CommonTlsContext{
-			TlsParams: &tlsv3.TlsParameters{TlsMinimumProtocolVersion: tlsv3.TlsParameters_TLSv1_2},
+			// Unless told, Envoy's client side stops at TLS 1.2.
+			TlsParams: &tlsv3.TlsParameters{
+				TlsMinimumProtocolVersion: tlsv3.TlsParameters_TLSv1_2, TlsMaximumProtocolVersion: tlsv3.TlsParameters_TLSv1_3,
+			},
 			ValidationContextType: &tlsv3.CommonTlsContext_ValidationContext{ValidationContext: &tlsv3.CertificateValidationContext{
 				TrustedCa:                 fileSource(ca),
 				MatchTypedSubjectAltNames: []*tlsv3.SubjectAltNameMatcher{san},

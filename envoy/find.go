@@ -115,7 +115,7 @@ func repository() (string, bool) {
 func checkVersion(ctx context.Context, path string) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, path, "--version").Output() //nolint:gosec // the operator names the binary
+	out, err := exec.CommandContext(ctx, path, "--version").Output() // the operator names the binary
 	if err != nil {
 		return fmt.Errorf("envoy: %s --version: %w", path, err)
 	}

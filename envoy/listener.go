@@ -31,7 +31,7 @@ func (b *builder) listener(c Config) *listenerv3.Listener {
 	return &listenerv3.Listener{
 		Name:                          "gateway",
 		Address:                       socketAddress(host, port),
-		PerConnectionBufferLimitBytes: wrapperspb.UInt32(uint32(c.RequestBytes + requestRoom)), //nolint:gosec // at most 1 GiB + 1 MiB
+		PerConnectionBufferLimitBytes: wrapperspb.UInt32(uint32(c.RequestBytes + requestRoom)), // at most 1 GiB + 1 MiB
 		FilterChains: []*listenerv3.FilterChain{{
 			Filters: []*listenerv3.Filter{{
 				Name:       "envoy.filters.network.http_connection_manager",

@@ -1,11 +1,12 @@
 package envoy
 
 import (
+	"time"
+
 	overloadv3 "github.com/envoyproxy/go-control-plane/envoy/config/overload/v3"
 	downstreamv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/resource_monitors/downstream_connections/v3"
 	heapv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/resource_monitors/fixed_heap/v3"
 	"google.golang.org/protobuf/types/known/durationpb"
-	"time"
 )
 
 // overload bounds the process: connections always, the heap where a bound is set. Near the heap's bound new requests are

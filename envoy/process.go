@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"sync/atomic"
@@ -17,6 +15,9 @@ import (
 
 	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
 )
+
+// endTime is how long Envoy may take from the signal to its end, with nothing left to do.
+const endTime = 3 * time.Second
 
 // ProcessConfig says which Envoy to run and how.
 type ProcessConfig struct {
@@ -95,7 +96,7 @@ func command(c ProcessConfig, file string, t *tail) *exec.Cmd {
 	}
 	// A drain that we ask for tells every connection at once, and is over when we say so.
 	args = append(args, "--drain-strategy", "immediate", "--drain-time-s", "3600")
-	cmd := exec.Command(c.Binary, args...) //nolint:gosec,noctx // the operator names the binary; the context bounds the start only
+	cmd := exec.Command(c.Binary, args...) //nolint:noctx // the context bounds the start only
 	cmd.Dir = c.RunDir
 	for _, name := range []string{"PATH", "HOME", "TZ", "TMPDIR"} {
 		if v, ok := os.LookupEnv(name); ok {
@@ -174,6 +175,9 @@ func (p *Process) ready(ctx context.Context) error {
 // Addr is the gateway's address as bound.
 func (p *Process) Addr() string { return p.addr }
 
+// PID is Envoy's process id.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // Done is closed when Envoy has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
@@ -189,7 +193,7 @@ func (p *Process) Stats(ctx context.Context, filter string) (map[string]int64, e
 }
 
 // Drain ends Envoy with care: health checks fail, each answer tells its client to close the connection, and when no
-// request is left, or ctx is over, Envoy is told to end; a second later it is killed. The error says that requests were
+// request is left, or ctx is over, Envoy is told to end; if it has not soon after, it is killed. The error says that requests were
 // cut off.
 func (p *Process) Drain(ctx context.Context) error {
 	p.stopping.Store(true)
@@ -197,7 +201,7 @@ func (p *Process) Drain(ctx context.Context) error {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended just now
 	select {
 	case <-p.done:
-	case <-time.After(time.Second):
+	case <-time.After(endTime):
 		p.Kill()
 	}
 	return cut
@@ -251,59 +255,4 @@ func (p *Process) Kill() {
 	p.stopping.Store(true)
 	_ = p.cmd.Process.Kill() // it may have ended just now
 	<-p.done
-}
-
-// MakeRunDir makes the folder that holds the sockets and the bootstrap, for us alone. A folder that others may enter is
-// refused rather than changed: it may be someone else's.
-func MakeRunDir(path string) error {
-	if err := os.MkdirAll(path, 0o700); err != nil {
-		return fmt.Errorf("envoy: run directory: %w", err)
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return fmt.Errorf("envoy: run directory: %w", err)
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return fmt.Errorf("envoy: run directory %s is open to other users (mode %o); use a folder of its own with mode 0700", path, info.Mode().Perm())
-	}
-	return nil
-}
-
-// writeBootstrap writes the configuration where only we can read it.
-func writeBootstrap(c ProcessConfig) (string, error) {
-	doc, err := JSON(c.Bootstrap)
-	if err != nil {
-		return "", fmt.Errorf("envoy: bootstrap: %w", err)
-	}
-	path, err := filepath.Abs(filepath.Join(c.RunDir, "envoy.json"))
-	if err != nil {
-		return "", fmt.Errorf("envoy: bootstrap: %w", err)
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return "", fmt.Errorf("envoy: bootstrap: %w", err)
-	}
-	if err := os.WriteFile(path, doc, 0o600); err != nil {
-		return "", fmt.Errorf("envoy: bootstrap: %w", err)
-	}
-	return path, nil
-}
-
-// checkFree finds out whether the listener's address is free. Envoy binds with SO_REUSEPORT and would quietly share it
-// with another gateway of ours, each taking some of the connections.
-func checkFree(ctx context.Context, boot *bootstrapv3.Bootstrap) error {
-	for _, l := range boot.GetStaticResources().GetListeners() {
-		a := l.GetAddress().GetSocketAddress()
-		if a.GetPortValue() == 0 {
-			continue
-		}
-		address := net.JoinHostPort(a.GetAddress(), strconv.Itoa(int(a.GetPortValue())))
-		probe, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
-		if err != nil {
-			return fmt.Errorf("envoy: listen: %w", err)
-		}
-		if err := probe.Close(); err != nil {
-			return fmt.Errorf("envoy: listen: %w", err)
-		}
-	}
-	return nil
 }

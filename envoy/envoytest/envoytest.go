@@ -71,13 +71,10 @@ func Dir(t testing.TB) string {
 func Start(t testing.TB, c envoy.Config, options ...Option) *Gateway {
 	t.Helper()
 	g := &Gateway{log: &buffer{}, access: &buffer{}}
-	switch {
-	case c.AdminSocket != "":
-		g.Dir = filepath.Dir(c.AdminSocket)
-	case g.Dir == "":
-		g.Dir = Dir(t)
-		c.AdminSocket = filepath.Join(g.Dir, "admin.sock")
+	if c.AdminSocket == "" {
+		c.AdminSocket = filepath.Join(Dir(t), "admin.sock")
 	}
+	g.Dir = filepath.Dir(c.AdminSocket)
 	if c.Listen == "" {
 		c.Listen = "127.0.0.1:0"
 	}
@@ -104,8 +101,12 @@ func Start(t testing.TB, c envoy.Config, options ...Option) *Gateway {
 		t.Fatalf("%v\n%s", err, g.log)
 	}
 	t.Cleanup(func() {
-		g.Process.Kill()
-		if t.Failed() {
+		if !t.Failed() {
+			g.Process.Kill()
+			return
+		}
+		g.Stop(t)
+		if log := g.log.String() + g.access.String(); log != "" {
 			t.Logf("Envoy's log:\n%s\nits access log:\n%s", g.log, g.access)
 		}
 	})
@@ -116,6 +117,16 @@ func Start(t testing.TB, c envoy.Config, options ...Option) *Gateway {
 
 // ExtProcSocket is where Start expects the ext_proc service when the configuration says nothing.
 func ExtProcSocket(dir string) string { return filepath.Join(dir, "extproc.sock") }
+
+// Stop ends Envoy as an impatient operator would, which flushes its access log.
+func (g *Gateway) Stop(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Second)
+	defer cancel()
+	if err := g.Process.Drain(ctx); err != nil {
+		t.Log(err)
+	}
+}
 
 // Log is what Envoy has logged so far.
 func (g *Gateway) Log() string { return g.log.String() }
