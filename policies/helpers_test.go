@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
@@ -76,6 +77,9 @@ func engine(t testing.TB, c Config) *Engine {
 	t.Helper()
 	if c.Registerer == nil {
 		c.Registerer = prometheus.NewRegistry()
+	}
+	if c.Timeout == 0 {
+		c.Timeout = time.Minute // a busy machine is not what is tested
 	}
 	e, err := New(t.Context(), c)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -77,7 +78,7 @@ func TestNotVisibleIsNeverCalled(t *testing.T) {
 			p := Principal{Client: rapid.SampledFrom([]string{"agent", "other", ""}).Draw(rt, "who")}
 			p.Subjects = rapid.SliceOfN(rapid.SampledFrom([]string{"group:x", "group:y", "user:u@example.com", "user:v@example.com", "*"}), 0, 2).Draw(rt, "subjects")
 			p.Teams = rapid.SliceOfN(rapid.SampledFrom([]string{"s", "t", "v"}), 0, 2).Draw(rt, "teams")
-			e, err := New(t.Context(), Config{Data: data, Folder: dir})
+			e, err := New(t.Context(), Config{Data: data, Folder: dir, Timeout: time.Minute})
 			if err != nil {
 				rt.Fatal(err)
 			}
