@@ -12,8 +12,9 @@ const noVerdict = "[yellowjack] A tool call was refused: it was not decided."
 
 // Rewrite returns the answer as the client may see it: the document itself when every call is allowed. verdicts are in
 // the order of Calls; a call without one, and a malformed call whatever its verdict, is denied. Denied calls leave
-// their choice's list, the verdicts' texts follow the choice's own text, and a choice that ended by its calls and has none left has ended
-// by "stop" (one that was cut says so still). Each choice is by itself, and whatever does not change stays byte for byte.
+// their choice's list, the verdicts' texts follow the choice's own text, and a choice that ended by its calls and has
+// none left has ended by "stop" (one that was cut says so still). Each choice is by itself, and whatever does not change
+// stays byte for byte.
 func (a *Response) Rewrite(verdicts []llm.Verdict) []byte {
 	var s llm.Splices
 	for i := range a.choices {
