@@ -40,3 +40,33 @@ func BenchmarkText(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkCall is a whole stream with one call in 50 fragments.
+func BenchmarkCall(b *testing.B) {
+	for _, tool := range []string{"read", "no_post"} {
+		stream := calls(call(0, `"id":"a"`, function(tool, "")))
+		for i := range 50 {
+			fragment := `{\"n\":\"`
+			if i > 0 {
+				fragment = "abcd"
+			}
+			if i == 49 {
+				fragment = `\"}`
+			}
+			stream += calls(call(0, `"function":{"arguments":"`+fragment+`"}`))
+		}
+		stream += finish("tool_calls") + doneEvent
+		b.Run(tool, func(b *testing.B) {
+			dst := make([]byte, 0, 1<<16)
+			b.ReportAllocs()
+			for b.Loop() {
+				o := &outcome{}
+				g := gateOf(hold.Config{}, o)
+				var err error
+				if dst, err = g.Write(dst[:0], []byte(stream)); err != nil || len(o.batches) != 1 {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -40,6 +40,7 @@ type piece struct {
 	doc   []byte // its data
 	name  string // of the event
 	calls []*call
+	size  int // bytes, with those that it added to its calls' arguments
 }
 
 // choice finds or begins a choice.
@@ -95,7 +96,7 @@ func (g *Gate) hold(c *choice, e sse.Event, k int, p openaichat.Piece) error {
 	if len(c.pieces) == 0 {
 		g.holding++
 	}
-	held := piece{name: e.Name}
+	held, before := piece{name: e.Name}, g.held
 	for i := range ch.Calls {
 		call, err := g.fragment(c, &ch.Calls[i])
 		if err != nil {
@@ -106,12 +107,17 @@ func (g *Gate) hold(c *choice, e sse.Event, k int, p openaichat.Piece) error {
 	doc := g.chunk.Piece(k, p)
 	if len(doc) == len(e.Data) && &doc[0] == &e.Data[0] {
 		held.raw = bytes.Clone(e.Raw)
-		held.doc = bytes.Clone(doc)
 	} else {
 		held.raw = sse.AppendEvent(nil, e.Name, doc)
-		held.doc = doc
 	}
-	g.held += len(held.raw) + len(held.doc)
+	g.held += len(held.raw)
+	if at := bytes.Index(held.raw, doc); at >= 0 {
+		held.doc = held.raw[at : at+len(doc)]
+	} else { // in several lines
+		held.doc = bytes.Clone(doc)
+		g.held += len(doc)
+	}
+	held.size = g.held - before
 	if g.held > g.cfg.MaxHeld {
 		return tooLarge("more is held than the limit allows")
 	}

@@ -41,11 +41,7 @@ func (g *Gate) decide(dst []byte, c *choice, reason string) ([]byte, error) {
 		}
 	}
 	for _, p := range c.pieces {
-		g.held -= len(p.raw) + len(p.doc)
-	}
-	for _, call := range c.calls {
-		g.held -= len(call.arguments)
-		call.arguments = nil
+		g.held -= p.size
 	}
 	c.pieces, c.finished = nil, true
 	g.holding--

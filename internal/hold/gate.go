@@ -12,7 +12,7 @@ import (
 
 // Config says how much a Gate may hold and who decides. A zero limit takes its default.
 type Config struct {
-	MaxHeld  int // bytes of held events and of the calls' arguments (default 1 MiB)
+	MaxHeld  int // bytes of held events and of the calls' arguments (default 16 MiB)
 	MaxEvent int // bytes of one event (default 1 MiB)
 	MaxCalls int // calls of one stream (default 128)
 	Choices  int // how many choices were asked for (default 1)
@@ -31,7 +31,8 @@ type Config struct {
 }
 
 const (
-	defaultBytes = 1 << 20
+	defaultHeld  = 16 << 20 // a fragment of a few letters comes in an event of some 300 bytes
+	defaultEvent = 1 << 20
 	defaultCalls = 128
 )
 
@@ -72,10 +73,11 @@ const (
 
 // New makes the gate of one stream.
 func New(c Config) *Gate {
-	for _, n := range []*int{&c.MaxHeld, &c.MaxEvent} {
-		if *n <= 0 {
-			*n = defaultBytes
-		}
+	if c.MaxHeld <= 0 {
+		c.MaxHeld = defaultHeld
+	}
+	if c.MaxEvent <= 0 {
+		c.MaxEvent = defaultEvent
 	}
 	if c.MaxCalls <= 0 {
 		c.MaxCalls = defaultCalls
