@@ -23,7 +23,7 @@ import (
 // shipped holds the policies that come with the program; shippedFiles is
 // checked against the folder by a test, and leaves the tests out.
 //
-//go:embed rego/lib.rego rego/models.rego rego/request.rego rego/toolcall.rego rego/visible.rego rego/entry/*.rego rego/schemas/*.json
+//go:embed rego/lib.rego rego/models.rego rego/request.rego rego/toolcall.rego rego/visible.rego rego/entry/*.rego schemas/*.json
 var shipped embed.FS
 
 // What a folder's modules may call themselves below yellowjack: a package of
@@ -247,7 +247,7 @@ func capabilities() *ast.Capabilities {
 func schemaSet() (*ast.SchemaSet, error) {
 	set := ast.NewSchemaSet()
 	for _, name := range entries {
-		text, err := shipped.ReadFile("rego/schemas/" + name + ".json")
+		text, err := shipped.ReadFile("schemas/" + name + ".json")
 		if err != nil {
 			return nil, err
 		}

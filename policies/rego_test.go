@@ -14,8 +14,7 @@ import (
 
 // The Rego tests beside the rules, as `opa test policies/rego` runs them.
 func TestRego(t *testing.T) {
-	noSchemas := func(_ string, info os.FileInfo, _ int) bool { return filepath.Ext(info.Name()) == ".json" }
-	modules, store, err := tester.Load([]string{"rego"}, noSchemas)
+	modules, store, err := tester.Load([]string{"rego"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,5 +68,30 @@ func TestShippedIsComplete(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// What the README shows is taken as it stands.
+func TestReadmeExamples(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("rego", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := func(language string) string {
+		_, rest, _ := strings.Cut(string(text), "\n```"+language+"\n")
+		code, _, ok := strings.Cut(rest, "\n```\n")
+		if !ok {
+			t.Fatalf("no %s in the README", language)
+		}
+		return code + "\n"
+	}
+	e := engine(t, Config{Folder: folder(t, map[string]string{"data.yaml": block("yaml"), "toolcall.rego": block("rego")})})
+	d, err := e.Toolcall(t.Context(), &ToolcallInput{Principal: sara(), Calls: []Call{
+		{Tool: "snowflake__query", Offered: true, Arguments: []byte(`{"limit": 1001}`)},
+		{Tool: "snowflake__query", Offered: true, Arguments: []byte(`{"limit": 1000}`)},
+		{Tool: "slack_post", Offered: true, Arguments: []byte(`{}`)},
+	}})
+	if err != nil || d.Calls[0].Rule != "acme.rows" || d.Calls[1].Verdict != Allow || d.Calls[2].Rule != "tools.allow" {
+		t.Errorf("%+v, %v", d, err)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	validate "github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-var update = flag.Bool("update", false, "rewrite rego/schemas")
+var update = flag.Bool("update", false, "rewrite schemas and formatting")
 
 // named is what the engine adds to an input: the tools asked about, once each.
 type named struct {
@@ -65,7 +65,7 @@ func TestSchemasAreCurrent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		file := filepath.Join("rego", "schemas", name+".json")
+		file := filepath.Join("schemas", name+".json")
 		if *update {
 			if err := os.WriteFile(file, want, 0o644); err != nil {
 				t.Fatal(err)
@@ -101,7 +101,7 @@ func TestProjectionsMatchTheSchemas(t *testing.T) {
 		"models":   modelsValue(&p, []Model{{Named: "m"}}),
 	} {
 		c := validate.NewCompiler()
-		schema, err := c.Compile(filepath.Join("rego", "schemas", name+".json"))
+		schema, err := c.Compile(filepath.Join("schemas", name+".json"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -122,7 +122,7 @@ func TestProjectionsMatchTheSchemas(t *testing.T) {
 // santhosh's "required" covers it, this guards the schema itself.
 func sameMembers(t *testing.T, name string, doc any) bool {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("rego", "schemas", name+".json"))
+	text, err := os.ReadFile(filepath.Join("schemas", name+".json"))
 	if err != nil {
 		t.Fatal(err)
 	}
