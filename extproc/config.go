@@ -51,9 +51,10 @@ type Limits struct {
 	EventBytes    int // one event of a stream
 	HeldCalls     int // tool calls of one answer
 
-	RequestWait  time.Duration // from the request's headers to its whole body
-	ResponseWait time.Duration // from the request to the response's headers
-	StreamIdle   time.Duration // between two pieces of a response
+	RequestDeadline time.Duration // our own waits in the request half, such as for an issuer's keys
+	RequestWait     time.Duration // from the request's headers to its whole body
+	ResponseWait    time.Duration // from the request to the response's headers
+	StreamIdle      time.Duration // between two pieces of a response
 
 	Exchanges              int // at once, in all
 	ConcurrentPerPrincipal int // at once, of one principal
@@ -67,7 +68,7 @@ func New(cfg Config) (*Service, error) {
 		cfg.Audit == nil, cfg.Metrics == nil, cfg.Log == nil, cfg.NewID == nil:
 		return nil, errors.New("extproc: the configuration has a part missing")
 	case l.RequestBytes <= 0, l.ResponseBytes <= 0, l.JSONDepth <= 0, l.HeldBytes <= 0, l.HeldCalls <= 0, l.EventBytes <= 0,
-		l.RequestWait <= 0, l.ResponseWait <= 0, l.StreamIdle <= 0, l.Exchanges <= 0, l.ConcurrentPerPrincipal <= 0:
+		l.RequestDeadline <= 0, l.RequestWait <= 0, l.ResponseWait <= 0, l.StreamIdle <= 0, l.Exchanges <= 0, l.ConcurrentPerPrincipal <= 0:
 		return nil, errors.New("extproc: every limit must be above zero")
 	}
 	return &Service{cfg: cfg, slots: make(chan struct{}, l.Exchanges), users: newUserSlots(l.ConcurrentPerPrincipal)}, nil

@@ -115,8 +115,11 @@ func (x *exchange) cut(code string, err error) {
 
 // end is called once, when the stream is over.
 func (x *exchange) end() {
-	if s, ok := x.response.(*streamed); ok && !x.audited {
-		x.used(s.gate.Usage()) // what a cancelled stream has told so far
+	if s, ok := x.response.(*streamed); ok {
+		s.gauge(false)
+		if !x.audited {
+			x.used(s.gate.Usage()) // what a cancelled stream has told so far
+		}
 	}
 	if x.record.Decision == "" {
 		x.record.Decision = "cut"

@@ -50,6 +50,8 @@ func towardsUpstream(name string) bool {
 		"http-referer", "x-title", "x-session-id", "openai-beta",
 		// Transport headers that Envoy itself owns.
 		":method", ":scheme", ":authority", ":path", "content-length", "x-request-id",
+		// Envoy matches no route without it (tried); the route takes it off.
+		"x-forwarded-proto",
 		"traceparent", "tracestate":
 		return true
 	}

@@ -1,6 +1,7 @@
 package extproc
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -70,7 +71,9 @@ func (x *exchange) authenticate(h headerView, query string) (*identity.Principal
 		return nil, refuse.New(http.StatusUnauthorized, refuse.NoCredential,
 			"send a token of your identity provider as Authorization: Bearer, or as the API key of your SDK", "no credential")
 	}
-	return x.s.cfg.Identity.Verify(x.ctx, token)
+	ctx, cancel := context.WithTimeout(x.ctx, x.s.cfg.Limits.RequestDeadline)
+	defer cancel()
+	return x.s.cfg.Identity.Verify(ctx, token)
 }
 
 // admit takes one of the principal's slots.

@@ -1,7 +1,6 @@
 package extproc
 
 import (
-	"context"
 	"errors"
 	"io"
 	"time"
@@ -34,10 +33,10 @@ func (s *Service) Process(stream extprocv3.ExternalProcessor_ProcessServer) erro
 	x := newExchange(stream.Context(), s)
 	defer x.end()
 
-	ctx, cancel := context.WithCancel(stream.Context())
-	defer cancel()
 	incoming := make(chan received)
-	go receive(ctx, stream, incoming)
+	over := make(chan struct{}) // not the stream's context: its end is what the last Recv has to tell
+	defer close(over)
+	go receive(stream, incoming, over)
 
 	timer := time.NewTimer(x.wait())
 	defer timer.Stop()
@@ -73,7 +72,7 @@ type received struct {
 
 // receive turns Recv into a channel, so that a wait can have a deadline. It ends with the stream: when Process returns,
 // gRPC cancels the stream's context and Recv with it.
-func receive(ctx context.Context, stream extprocv3.ExternalProcessor_ProcessServer, out chan<- received) {
+func receive(stream extprocv3.ExternalProcessor_ProcessServer, out chan<- received, over <-chan struct{}) {
 	for {
 		m, err := stream.Recv()
 		select {
@@ -81,7 +80,7 @@ func receive(ctx context.Context, stream extprocv3.ExternalProcessor_ProcessServ
 			if err != nil {
 				return
 			}
-		case <-ctx.Done():
+		case <-over:
 			return
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/yellowjack/yellowjack/internal/hold"
+	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/llm/openaichat"
 	"github.com/yellowjack/yellowjack/internal/refuse"
 	"github.com/yellowjack/yellowjack/internal/sse"
@@ -22,6 +23,8 @@ type streamed struct {
 	gate  *hold.Gate
 	spoke time.Time // when the client last heard something
 	begun bool
+	held  bool // the gauge counts this stream's held call
+	token bool // the first piece was released
 }
 
 func newStreamed(x *exchange, head headerView) *streamed {
@@ -30,6 +33,7 @@ func newStreamed(x *exchange, head headerView) *streamed {
 	s.gate = hold.New(hold.Config{
 		MaxHeld: l.HeldBytes, MaxEvent: l.EventBytes, MaxCalls: l.HeldCalls, Choices: x.wanted.Choices,
 		Decide: x.decideCalls,
+		Refuse: func(call llm.ToolCall) string { return x.refuseCall(call, call.Malformed, "malformed").Text },
 		Model: func(name string) error {
 			if refused := x.answeredBy(name); refused != nil {
 				return refused
@@ -66,8 +70,13 @@ func (s *streamed) trailers(h headerView) ([]reply, *refuse.Refusal) {
 
 // release sends what the gate let go; on an error that comes first, and then the refusal in-band.
 func (s *streamed) release(body []byte, err error, end bool, trailers *headerView) ([]reply, *refuse.Refusal) {
+	s.gauge(s.gate.Held() && err == nil)
 	if len(body) > 0 {
 		s.spoke = time.Now()
+		if !s.token {
+			s.token = true
+			s.x.s.cfg.Metrics.FirstToken(s.x.record.Provider, s.x.record.ModelLabel, s.spoke.Sub(s.x.now).Seconds())
+		}
 	}
 	if err != nil {
 		return releaseBody(nil, body, false, nil), streamRefusal(err)
@@ -76,6 +85,9 @@ func (s *streamed) release(body []byte, err error, end bool, trailers *headerVie
 		return releaseBody(nil, body, false, nil), nil
 	}
 	s.x.used(s.gate.Usage())
+	if s.gate.UpstreamError() {
+		s.x.record.Decision = "upstream_error"
+	}
 	return s.x.last(nil, body, trailers), nil
 }
 
@@ -92,6 +104,19 @@ func (s *streamed) keepalive(now time.Time) []reply {
 	}
 	s.spoke = now
 	return releaseBody(nil, sse.AppendComment(nil, "a tool call is being checked"), false, nil)
+}
+
+// gauge keeps the metric of held calls true to this stream.
+func (s *streamed) gauge(held bool) {
+	if held == s.held {
+		return
+	}
+	s.held = held
+	change := -1
+	if held {
+		change = 1
+	}
+	s.x.s.cfg.Metrics.Held(change)
 }
 
 // streamRefusal turns the gate's error into a refusal.

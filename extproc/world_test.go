@@ -114,7 +114,7 @@ func (w *world) tokens(text string) string { return w.words.Replace(text) }
 
 var testLimits = extproc.Limits{
 	RequestBytes: 1 << 20, ResponseBytes: 1 << 20, JSONDepth: 32, HeldBytes: 1 << 16, HeldCalls: 8, EventBytes: 1 << 16,
-	RequestWait: 5 * time.Second, ResponseWait: 5 * time.Second, StreamIdle: 5 * time.Second,
+	RequestDeadline: 2 * time.Second, RequestWait: 5 * time.Second, ResponseWait: 5 * time.Second, StreamIdle: 5 * time.Second,
 	Exchanges: 100, ConcurrentPerPrincipal: 4,
 }
 

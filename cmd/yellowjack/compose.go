@@ -50,12 +50,31 @@ func compose(ctx context.Context, cfg *conf.Config, log *slog.Logger) (*guard, e
 	}()
 
 	registry := telemetry.NewRegistry()
+	table, err := route.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	var routes atomic.Pointer[route.Table]
+	routes.Store(table)
+	metrics, err := telemetry.New(telemetry.Config{Registerer: registry, Providers: table.Providers(), Version: version()})
+	if err != nil {
+		return nil, err
+	}
+
+	var current atomic.Pointer[policies.Engine]
 	engine, err := policies.New(ctx, policies.Config{
 		Folder: cfg.Policies.Bundle, Data: cfg.Policies.Data, Logger: log, Timeout: cfg.Policies.Timeout, Registerer: registry,
+		OnReload: func(error) {
+			if e := current.Load(); e != nil {
+				metrics.Policy(e.Revision())
+			}
+		},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("policies: %w", inConfig(cfg, err))
 	}
+	current.Store(engine)
+	metrics.Policy(engine.Revision())
 	g.closers = append(g.closers, engine.Close)
 
 	verifier, err := identity.New(ctx, identityConfig(cfg, log))
@@ -64,22 +83,10 @@ func compose(ctx context.Context, cfg *conf.Config, log *slog.Logger) (*guard, e
 	}
 	g.closers = append(g.closers, verifier.Close)
 
-	table, err := route.New(cfg)
-	if err != nil {
-		return nil, err
-	}
-	var routes atomic.Pointer[route.Table]
-	routes.Store(table)
-
 	keys, err := credential.New(credential.FromConfig(cfg.Credentials))
 	if err != nil {
 		return nil, err
 	}
-	metrics, err := telemetry.New(telemetry.Config{Registerer: registry, Providers: table.Providers(), Version: version()})
-	if err != nil {
-		return nil, err
-	}
-	metrics.Policy(engine.Revision())
 	sink, err := audit.OpenWith(cfg.Audit.File, audit.Config{Failed: metrics.AuditFailed})
 	if err != nil {
 		return nil, err
@@ -145,7 +152,7 @@ func limitsOf(cfg *conf.Config) extproc.Limits {
 	return extproc.Limits{
 		RequestBytes: int(l.RequestBytes), ResponseBytes: int(l.ResponseBytes), JSONDepth: l.JSONDepth,
 		HeldBytes: int(l.HeldBytes), HeldCalls: l.HeldCalls, EventBytes: int(l.EventBytes),
-		RequestWait: l.StreamIdle, ResponseWait: l.ResponseWait, StreamIdle: l.StreamIdle,
+		RequestDeadline: l.RequestDeadline, RequestWait: l.StreamIdle, ResponseWait: l.ResponseWait, StreamIdle: l.StreamIdle,
 		Exchanges: l.Connections, ConcurrentPerPrincipal: l.ConcurrentPerPrincipal,
 	}
 }

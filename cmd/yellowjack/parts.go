@@ -21,6 +21,9 @@ func identityConfig(cfg *conf.Config, log *slog.Logger) identity.Config {
 	out := identity.Config{
 		Anonymous: id.Anonymous, Skew: id.Skew, MaxStale: id.MaxStale, Refresh: id.Refresh, CacheSize: id.CacheSize, Log: log,
 	}
+	if out.Skew == 0 {
+		out.Skew = -1 // none; the step's zero is its default
+	}
 	for _, i := range id.Issuers {
 		out.Issuers = append(out.Issuers, identity.IssuerConfig{
 			Name: i.Name, Issuer: i.Issuer, JWKS: i.JWKS, Audiences: i.Audiences, Algorithms: i.Algorithms,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ func newRunCmd() *cobra.Command {
 Prints one line, "ready URL", on stdout when traffic is accepted. On SIGTERM or SIGINT it takes no new
 connections, lets open exchanges end for up to 20 s, and exits 0. When Envoy ends by itself, so does this
 command, and says why.`,
-		Args: cobra.NoArgs,
+		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, log, err := load(file, cmd.ErrOrStderr())
 			if err != nil {
@@ -50,7 +51,7 @@ func newExtprocCmd() *cobra.Command {
 		Short: "Start the ext_proc service alone, for an Envoy that already runs",
 		Long: `Start the ext_proc service alone, on extproc.listen. "yellowjack envoy" prints the Envoy
 configuration that belongs to it. Prints "ready ADDRESS" on stdout; drains and exits 0 on SIGTERM.`,
-		Args: cobra.NoArgs,
+		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, log, err := load(file, cmd.ErrOrStderr())
 			if err != nil {
@@ -84,7 +85,7 @@ func newEnvoyCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "envoy --config FILE",
 		Short: "Print the Envoy bootstrap that belongs to a configuration, as YAML",
-		Args:  cobra.NoArgs,
+		Args:  usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, _, err := load(file, cmd.ErrOrStderr())
 			if err != nil {
@@ -188,16 +189,18 @@ func run(ctx context.Context, cfg *conf.Config, log *slog.Logger, stdout, stderr
 		return err
 	}
 	g.accepts.Store(true)
-	fmt.Fprintln(stdout, "ready", "http://"+cfg.Listen)
+	fmt.Fprintln(stdout, "ready", "http://"+process.Addr())
 
 	gone := make(chan error, 1)
 	go func() { gone <- process.Wait() }()
 	select {
 	case <-ctx.Done():
 	case err := <-gone:
-		return fmt.Errorf("envoy ended: %w", cmpErr(err))
+		return cmp.Or(err, errors.New("envoy exited with status 0 although nobody asked it to"))
 	case err := <-g.ended:
-		return errors.Join(err, process.Kill())
+		process.Kill()
+		<-gone
+		return err
 	}
 	log.Info("draining", "up to", drainTime)
 	drained, cancel := context.WithTimeout(context.Background(), drainTime)
@@ -210,11 +213,4 @@ func run(ctx context.Context, cfg *conf.Config, log *slog.Logger, stdout, stderr
 	<-gone
 	g.drain()
 	return nil
-}
-
-func cmpErr(err error) error {
-	if err == nil {
-		return errors.New("it exited with status 0 although nobody asked it to")
-	}
-	return err
 }
