@@ -77,6 +77,7 @@ type answer struct {
 
 type call struct {
 	choice int
+	index  int // in a stream
 	name   string
 	args   string
 }
@@ -202,7 +203,7 @@ func (g *gateway) read(res *http.Response) answer {
 type message struct {
 	Content   *string `json:"content"`
 	ToolCalls []struct {
-		Index    int `json:"index"`
+		Index    int `json:"index"` // only in a stream
 		Function struct {
 			Name      string `json:"name"`
 			Arguments string `json:"arguments"`
@@ -255,6 +256,7 @@ func (a *answer) take(doc []byte) {
 			a.finish[c.Index] = *c.Finish
 		}
 		for _, m := range []*message{c.Message, c.Delta} {
+			whole := m == c.Message
 			if m == nil {
 				continue
 			}
@@ -262,28 +264,25 @@ func (a *answer) take(doc []byte) {
 				a.text[c.Index] += *m.Content
 			}
 			for _, t := range m.ToolCalls {
-				a.join(c.Index, t.Function.Name, t.Function.Arguments)
+				a.join(whole, c.Index, t.Index, t.Function.Name, t.Function.Arguments)
 			}
 			if f := m.FunctionCall; f != nil {
-				a.join(c.Index, f.Name, f.Arguments)
+				a.join(whole, c.Index, 0, f.Name, f.Arguments)
 			}
 		}
 	}
 }
 
-// join begins a call when there is a name, and goes on with the choice's last one otherwise. (What is released comes call
-// by call; an interleaved release would show here as a wrong argument.)
-func (a *answer) join(choice int, name, args string) {
-	if name != "" {
-		a.calls = append(a.calls, call{choice: choice, name: name})
-	}
-	for i := len(a.calls) - 1; i >= 0; i-- {
-		if a.calls[i].choice == choice {
-			a.calls[i].args += args
+// join adds a piece to the call at its place, or begins one; in a whole answer every call is new.
+func (a *answer) join(whole bool, choice, index int, name, args string) {
+	for i := range a.calls {
+		if c := &a.calls[i]; !whole && c.choice == choice && c.index == index {
+			c.name += name
+			c.args += args
 			return
 		}
 	}
-	a.calls = append(a.calls, call{choice: choice, name: "?", args: args})
+	a.calls = append(a.calls, call{choice: choice, index: index, name: name, args: args})
 }
 
 // names lists the calls' tools.

@@ -32,7 +32,7 @@ func TestStorySara(t *testing.T) {
 		})
 		t.Run("she reads Snowflake", func(t *testing.T) {
 			a := g.ask(t, chat{token: sara(t), say: `call snowflake__query {"sql":"select 'ü' from t"}`, tools: storyTools, stream: stream})
-			if len(a.calls) != 1 || a.calls[0] != (call{0, "snowflake__query", `{"sql":"select 'ü' from t"}`}) || a.finish[0] != "tool_calls" || stream != a.done {
+			if len(a.calls) != 1 || a.calls[0] != (call{0, 0, "snowflake__query", `{"sql":"select 'ü' from t"}`}) || a.finish[0] != "tool_calls" || stream != a.done {
 				t.Errorf("got %+v %v\n%s", a.calls, a.finish, a.body)
 			}
 		})
