@@ -22,7 +22,7 @@ var ErrLate = errors.New("policies: the policies did not answer in time")
 
 // Request decides a request half. With an error comes the zero Decision.
 func (e *Engine) Request(ctx context.Context, in *RequestInput) (Decision, error) {
-	return guard(func() (Decision, error) {
+	return guard(ctx, e, func() (Decision, error) {
 		names := in.names()
 		a, err := e.ask(ctx, askRequest, in.value(names))
 		if err != nil {
@@ -41,7 +41,7 @@ func (e *Engine) Request(ctx context.Context, in *RequestInput) (Decision, error
 // Toolcall decides a batch of tool calls. With an error comes the zero
 // CallsDecision, which answers no call.
 func (e *Engine) Toolcall(ctx context.Context, in *ToolcallInput) (CallsDecision, error) {
-	return guard(func() (CallsDecision, error) {
+	return guard(ctx, e, func() (CallsDecision, error) {
 		value, err := in.value(in.names())
 		if err != nil {
 			return CallsDecision{}, err
@@ -60,7 +60,7 @@ func (e *Engine) Toolcall(ctx context.Context, in *ToolcallInput) (CallsDecision
 
 // Models says, by index, which models the principal may use.
 func (e *Engine) Models(ctx context.Context, p Principal, models []Model) ([]bool, error) {
-	return guard(func() ([]bool, error) {
+	return guard(ctx, e, func() ([]bool, error) {
 		a, err := e.ask(ctx, askModels, modelsValue(&p, models))
 		if err != nil {
 			return nil, err
@@ -72,7 +72,7 @@ func (e *Engine) Models(ctx context.Context, p Principal, models []Model) ([]boo
 // Visible maps each of the tools that the principal may see, by the name the
 // client uses, to its canonical name. What is not in it is not visible.
 func (e *Engine) Visible(ctx context.Context, p Principal, tools []string) (map[string]string, error) {
-	return guard(func() (map[string]string, error) {
+	return guard(ctx, e, func() (map[string]string, error) {
 		a, err := e.ask(ctx, askVisible, visibleValue(&p, tools))
 		return a.visible, err
 	})
@@ -129,18 +129,24 @@ func (e *Engine) ask(ctx context.Context, q question, input ast.Value) (answer, 
 	return a, err
 }
 
-// guard turns a panic into an error, and any error into the zero answer.
-func guard[T any](decide func() (T, error)) (answer T, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("policies: panic while deciding: %v", r)
-		}
-		if err != nil {
-			var zero T
-			answer = zero
-		}
-	}()
-	return decide()
+// guard decides on one of the engine's workers. It turns a panic into an error, and any error into the zero answer.
+func guard[T any](ctx context.Context, e *Engine, decide func() (T, error)) (answer T, err error) {
+	run := func() {
+		defer func() {
+			if r := recover(); r != nil {
+				err = fmt.Errorf("policies: panic while deciding: %v", r)
+			}
+		}()
+		answer, err = decide()
+	}
+	if busy := e.workers.do(ctx, e.config.Timeout, run); busy != nil {
+		err = busy
+	}
+	if err != nil {
+		var zero T
+		answer = zero
+	}
+	return answer, err
 }
 
 // newID names one decision; 128 random bits.

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
@@ -186,4 +187,18 @@ func TestRevisionsDoNotMix(t *testing.T) {
 	}
 	close(stop)
 	deciding.Wait()
+}
+
+// The queries are swapped while the commit still holds the store: a decision
+// that comes in between would find new data under old policies.
+func TestTheSwapIsPartOfTheCommit(t *testing.T) {
+	e := engine(t, Config{Data: sample()})
+	before, during := e.Revision(), ""
+	e.manager.RegisterCompilerTrigger(func(storage.Transaction) { during = e.Revision() })
+	if err := e.load(t.Context(), []file{{name: "d.json", text: []byte(`{"acme": {}}`)}}); err != nil {
+		t.Fatal(err)
+	}
+	if after := e.Revision(); after == before || during != after {
+		t.Errorf("revision %s before, %s during, %s after the commit", before, during, after)
+	}
 }
