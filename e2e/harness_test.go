@@ -140,6 +140,8 @@ type setup struct {
 	change func(config string) string // the last word
 	split  bool                       // `yellowjack extproc` and Envoy as processes of their own
 	env    []string
+	// bootstrap changes what `yellowjack envoy` prints; only with split.
+	bootstrap func(string) string
 }
 
 // gateway is a running one.
@@ -257,7 +259,7 @@ func launch(ctx context.Context, s setup) (*gateway, error) {
 		return nil, err
 	}
 	if s.split {
-		return g, g.startEnvoy(ctx)
+		return g, g.startEnvoy(ctx, s.bootstrap)
 	}
 	if line != "ready "+g.url {
 		return nil, fmt.Errorf("it printed %q, not %q", line, "ready "+g.url)
@@ -266,12 +268,15 @@ func launch(ctx context.Context, s setup) (*gateway, error) {
 }
 
 // startEnvoy runs Envoy on what `yellowjack envoy` prints, as somebody would who has an Envoy already.
-func (g *gateway) startEnvoy(ctx context.Context) error {
+func (g *gateway) startEnvoy(ctx context.Context, change func(string) string) error {
 	bootstrap, err := exec.CommandContext(ctx, theStage.binary, "envoy", "--config", g.config).Output()
 	if err != nil {
 		return fmt.Errorf("yellowjack envoy: %w", err)
 	}
 	name := filepath.Join(g.dir, "bootstrap.yaml")
+	if change != nil {
+		bootstrap = []byte(change(string(bootstrap)))
+	}
 	if err := os.WriteFile(name, bootstrap, 0o600); err != nil {
 		return err
 	}
