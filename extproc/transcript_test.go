@@ -109,7 +109,7 @@ func (s *script) Send(m *extprocv3.ProcessingResponse) error {
 }
 
 // messages reads the "in" files of a transcript.
-func messages(t *testing.T, w *world, archive *txtar.Archive) []*extprocv3.ProcessingRequest {
+func messages(t testing.TB, w *world, archive *txtar.Archive) []*extprocv3.ProcessingRequest {
 	t.Helper()
 	var out []*extprocv3.ProcessingRequest
 	for _, f := range archive.Files {

@@ -55,6 +55,7 @@ type Engine struct {
 	store   storage.Store
 	manager *plugins.Manager
 	metrics *metrics
+	workers *workers
 	current atomic.Pointer[snapshot]
 
 	loading sync.Mutex // one load at a time
@@ -90,6 +91,7 @@ func newEngine(ctx context.Context, c Config) (*Engine, error) {
 		manager.Stop(ctx)
 		return nil, fmt.Errorf("policies: %w", err)
 	}
+	e.workers = newWorkers()
 	return e, nil
 }
 
@@ -187,4 +189,5 @@ func (e *Engine) Close() {
 	if e.current.Swap(nil) != nil {
 		e.manager.Stop(context.Background())
 	}
+	e.workers.stop()
 }

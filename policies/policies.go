@@ -60,6 +60,7 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 		return nil, err
 	}
 	if err := e.load(ctx, files); err != nil {
+		e.workers.stop()
 		e.manager.Stop(ctx)
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -168,7 +169,8 @@ func TestCancelInMidDecision(t *testing.T) {
 }
 
 func TestPanicsDeny(t *testing.T) {
-	var broken Engine // no store: asking it is a nil dereference
+	e := engine(t, Config{Data: sample()})
+	broken := Engine{workers: e.workers} // no store: asking it is a nil dereference
 	d, err := broken.Request(t.Context(), requestInput(1))
 	if err == nil || d.Allowed || !strings.Contains(err.Error(), "panic") {
 		t.Errorf("request: %+v, %v", d, err)
@@ -177,11 +179,27 @@ func TestPanicsDeny(t *testing.T) {
 	if err == nil || calls.Calls != nil {
 		t.Errorf("toolcall: %+v, %v", calls, err)
 	}
-	if _, err := guard(func() (int, error) { panic("x") }); err == nil {
+	if _, err := guard(t.Context(), e, func() (int, error) { panic("x") }); err == nil {
 		t.Error("guard let a panic by")
 	}
-	if n, _ := guard(func() (int, error) { return 7, errors.New("x") }); n != 0 {
+	if n, _ := guard(t.Context(), e, func() (int, error) { return 7, errors.New("x") }); n != 0 {
 		t.Error("guard answered beside an error")
+	}
+}
+
+func TestBusyWorkersDeny(t *testing.T) {
+	e := engine(t, Config{Data: sample(), Timeout: 20 * time.Millisecond})
+	busy, free := make(chan struct{}), make(chan struct{})
+	for range max(4, 2*runtime.GOMAXPROCS(0)) {
+		go e.workers.do(t.Context(), time.Minute, func() { busy <- struct{}{}; <-free }) //nolint:errcheck // it runs
+		<-busy
+	}
+	if d, err := e.Request(t.Context(), requestInput(1)); !errors.Is(err, ErrLate) || d.Allowed {
+		t.Errorf("every worker is busy: %+v, %v", d, err)
+	}
+	close(free)
+	if d, err := e.Request(t.Context(), requestInput(1)); err != nil || !d.Allowed {
+		t.Errorf("workers are free again: %+v, %v", d, err)
 	}
 }
 

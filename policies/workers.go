@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync"
 	"time"
 )
 
@@ -17,6 +18,7 @@ var errClosed = errors.New("policies: closed")
 type workers struct {
 	jobs chan func()
 	quit chan struct{}
+	once sync.Once
 }
 
 func newWorkers() *workers {
@@ -76,4 +78,4 @@ func (w *workers) do(ctx context.Context, wait time.Duration, job func()) error 
 }
 
 // stop ends the workers; a job under way is finished.
-func (w *workers) stop() { close(w.quit) }
+func (w *workers) stop() { w.once.Do(func() { close(w.quit) }) }
