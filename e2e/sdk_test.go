@@ -1,0 +1,105 @@
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/openai/openai-go/v3"
+	"github.com/openai/openai-go/v3/option"
+
+	"github.com/yellowjack/yellowjack/internal/fake/provider"
+)
+
+// script runs one of the SDKs' scripts and reports each failed check.
+func script(t *testing.T, g *gateway, needs, program string, args ...string) {
+	t.Helper()
+	if _, err := os.Stat(needs); err != nil {
+		t.Fatalf("%v; run `make sdks`", err)
+	}
+	sdk, err := filepath.Abs("../.tools/js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), program, args...)
+	cmd.Env = append(os.Environ(), "YJ_URL="+g.url, "YJ_SDK="+sdk, "YJ_SARA="+sara(t), "YJ_MONA="+mona(t),
+		"YJ_EXPIRED="+token(t, object{"sub": "sara", "exp": time.Now().Add(-time.Hour).Unix()}),
+		"NO_PROXY=127.0.0.1", "PYTHONDONTWRITEBYTECODE=1")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("%v:\n%s", err, out)
+	}
+	if !strings.Contains(string(out), " checks ") {
+		t.Errorf("it did not come to its end:\n%s", out)
+	}
+	t.Log(lastLine(out))
+}
+
+// TestPython runs the Python SDK.
+func TestPython(t *testing.T) {
+	g := shared(t)
+	python, err := filepath.Abs("../.tools/venv/bin/python")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script(t, g, python, python, "py/sdk.py")
+	// The SDK retries once; if the gateway retried as well there would be more.
+	tries := 0
+	for _, r := range theStage.upstream.Received() {
+		if strings.Contains(r.Body, "marked-retry") {
+			tries++
+		}
+	}
+	if tries != 2 {
+		t.Errorf("the provider saw %d tries", tries)
+	}
+}
+
+// TestJavaScript runs the JavaScript SDK.
+func TestJavaScript(t *testing.T) {
+	g := shared(t)
+	script(t, g, "../.tools/js/node_modules/openai", "node", "js/sdk.mjs")
+	await(t, func(r provider.Received) bool {
+		return strings.Contains(r.Body, "marked-abort") && r.Outcome == provider.Gone
+	})
+}
+
+// TestGo runs the Go SDK, whose accumulator is one more reader of our streams.
+func TestGo(t *testing.T) {
+	g := shared(t)
+	client := openai.NewClient(option.WithBaseURL(g.url+"/v1"), option.WithAPIKey(sara(t)), option.WithMaxRetries(0))
+	params := openai.ChatCompletionNewParams{
+		Model: "mock/small",
+		Messages: []openai.ChatCompletionMessageParamUnion{
+			openai.UserMessage("say Hi.\ncall slack__post_message {\"text\":\"x\"}\ncall snowflake__query {\"sql\":\"y\"}\nfragment 2"),
+		},
+		Tools: []openai.ChatCompletionToolUnionParam{
+			openai.ChatCompletionFunctionTool(openai.FunctionDefinitionParam{Name: "slack__post_message"}),
+			openai.ChatCompletionFunctionTool(openai.FunctionDefinitionParam{Name: "snowflake__query"}),
+		},
+	}
+	whole, err := client.Chat.Completions.New(t.Context(), params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all openai.ChatCompletionAccumulator
+	stream := client.Chat.Completions.NewStreaming(t.Context(), params)
+	for stream.Next() {
+		if !all.AddChunk(stream.Current()) {
+			t.Errorf("the accumulator refuses %s", stream.Current().RawJSON())
+		}
+	}
+	if stream.Err() != nil {
+		t.Fatal(stream.Err())
+	}
+	for how, c := range map[string]openai.ChatCompletionChoice{"whole": whole.Choices[0], "stream": all.Choices[0]} {
+		calls := c.Message.ToolCalls
+		if len(calls) != 1 || calls[0].Function.Name != "snowflake__query" || calls[0].Function.Arguments != `{"sql":"y"}` ||
+			!strings.Contains(c.Message.Content, "slack__post_message") || c.FinishReason != "tool_calls" {
+			t.Errorf("%s: got %+v", how, c)
+		}
+	}
+}
