@@ -200,11 +200,15 @@ func enforce(d *CallDecision, c *Call, visible map[string]string) {
 	}
 	switch {
 	case !ok:
-		*d = CallDecision{Verdict: Deny, Rule: "tools.allow",
-			Reason: fmt.Sprintf("tool %s is not granted to you (rule tools.allow)", c.Tool)}
+		*d = CallDecision{
+			Verdict: Deny, Rule: "tools.allow",
+			Reason: fmt.Sprintf("tool %s is not granted to you (rule tools.allow)", c.Tool),
+		}
 	case !c.Offered:
-		*d = CallDecision{Verdict: Deny, Tool: tool, Rule: "tools.offered",
-			Reason: fmt.Sprintf("tool %s was not offered in this request (rule tools.offered)", tool)}
+		*d = CallDecision{
+			Verdict: Deny, Tool: tool, Rule: "tools.offered",
+			Reason: fmt.Sprintf("tool %s was not offered in this request (rule tools.offered)", tool),
+		}
 	}
 }
 

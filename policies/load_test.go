@@ -25,8 +25,10 @@ func TestBrokenFoldersAreRefused(t *testing.T) {
 		"shipped":          {map[string]string{"p.rego": "package yellowjack.shipped.visible\n\ntools[\"x\"] := \"x\"\n"}, []string{"%s/p.rego:1: ", "not one that a folder may define"}},
 		"below an entry":   {map[string]string{"p.rego": "package yellowjack.toolcall.decision\n\nx := 1\n"}, []string{"%s/p.rego:1: "}},
 		"root":             {map[string]string{"p.rego": "package yellowjack\n\nlib := 1\n"}, []string{"%s/p.rego:1: "}},
-		"misspelt input": {map[string]string{"p.rego": "# METADATA\n# schemas:\n#   - input: schema.request\npackage acme\n\nx := input.principle.user\n"},
-			[]string{"%s/p.rego:6: ", "undefined ref", "principle"}},
+		"misspelt input": {
+			map[string]string{"p.rego": "# METADATA\n# schemas:\n#   - input: schema.request\npackage acme\n\nx := input.principle.user\n"},
+			[]string{"%s/p.rego:6: ", "undefined ref", "principle"},
+		},
 		"empty":                      {map[string]string{"p.rego": "# nothing\n"}, []string{"%s/p.rego:"}},
 		"yaml":                       {map[string]string{"d.yaml": "tools:\n  a: {allow: [x]}\n b: 1\n"}, []string{"%s/d.yaml:"}},
 		"yaml key twice":             {map[string]string{"d.yaml": "tools:\n  a: {allow: [x]}\n  a: {allow: [y]}\n"}, []string{"%s/d.yaml:3: ", "already defined"}},

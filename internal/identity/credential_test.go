@@ -61,8 +61,11 @@ func TestCredential(t *testing.T) {
 		"not ASCII":                 {[]string{"x-api-key: ä"}, "", "", refuse.BadCredential},
 		"a control character":       {[]string{"x-api-key: a\x00b"}, "", "", refuse.BadCredential},
 		"bad escape":                {nil, "key=%zz", "", refuse.BadCredential},
-		"SigV4": {[]string{"authorization: AWS4-HMAC-SHA256 Credential=AKIA/20260101/us-east-1/bedrock/aws4_request, SignedHeaders=host, Signature=abc"}, "", "",
-			refuse.SigV4Unsupported},
+		"SigV4": {
+			[]string{"authorization: AWS4-HMAC-SHA256 Credential=AKIA/20260101/us-east-1/bedrock/aws4_request, SignedHeaders=host, Signature=abc"},
+			"", "",
+			refuse.SigV4Unsupported,
+		},
 		"SigV4A":              {[]string{"authorization: aws4-ecdsa-p256-sha256 Credential=x"}, "", "", refuse.SigV4Unsupported},
 		"SigV4, presigned":    {nil, "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=a", "", refuse.SigV4Unsupported},
 		"SigV4 and a key too": {[]string{"authorization: AWS4-HMAC-SHA256 Credential=x", "x-api-key: a"}, "", "", refuse.SigV4Unsupported},
