@@ -66,7 +66,7 @@ func body(shape string, tools, variant int) ([]byte, error) {
 		Tools       []object `json:"tools"`
 		Temperature float64  `json:"temperature"`
 		MaxTokens   int      `json:"max_tokens"`
-	}{Model: "mock/bench", Stream: shape == shapeStream, Temperature: 0.2, MaxTokens: 1000 + variant}
+	}{Model: "acme/bench", Stream: shape == shapeStream, Temperature: 0.2, MaxTokens: 1000 + variant}
 	for n := range tools {
 		request.Tools = append(request.Tools, object{"type": "function", "function": object{
 			"name": fmt.Sprintf("tool_%d", n), "description": "Runs one SQL statement on the warehouse and returns rows.",

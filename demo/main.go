@@ -1,4 +1,4 @@
-// The demo plays Yellowjack's stories on loopback, with everything real but the model: a stock Envoy, the gateway as it
+// Command demo plays Yellowjack's stories on loopback, with everything real but the model: a stock Envoy, the gateway as it
 // is shipped (bin/yellowjack run), an issuer with signed tokens, and a fake provider that behaves like OpenRouter and
 // obeys whatever it can read. With -model openrouter and OPENROUTER_API_KEY the model is real as well.
 //

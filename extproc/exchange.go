@@ -46,6 +46,8 @@ type exchange struct {
 	record   audit.Record
 	own      [2]time.Duration // our own time: the request half, the response half
 	audited  bool
+
+	described bool // Envoy has the exchange's metadata
 }
 
 // phase says what Envoy's next message may be.

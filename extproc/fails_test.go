@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -141,13 +142,19 @@ func TestWaits(t *testing.T) {
 	for n := 1; n <= len(whole); n++ {
 		t.Run(whole[n-1].Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				// An engine of the bubble's own: its workers share the bubble's time.
+				engine, err := policies.New(t.Context(), policies.Config{Data: w.data, Logger: slog.New(slog.DiscardHandler)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer engine.Close()
 				ctx, cancel := context.WithCancel(t.Context())
 				q := &quiet{ctx: ctx, in: make(chan *extprocv3.ProcessingRequest, n), from: time.Now()}
 				for _, m := range messages(t, w, &txtar.Archive{Files: whole[:n]}) {
 					q.in <- m
 				}
 				service := w.service(t, &lastRecord{}, func(c *extproc.Config) {
-					c.Identity, c.Credentials = anyone, keyless
+					c.Identity, c.Credentials, c.Policies = anyone, keyless, engine
 					c.Limits.StreamIdle = 10 * time.Second
 				})
 				end := service.Process(q)

@@ -171,9 +171,14 @@ func (x *exchange) late() []reply {
 	return x.refuse(refused)
 }
 
-// metadata is the exchange as Envoy's access log may show it.
+// metadata is the exchange as Envoy's access log may show it. Envoy merges what it gets: the second time only what was
+// not known before is sent.
 func (x *exchange) metadata() *structpb.Struct {
 	r := &x.record
+	if x.described {
+		return metadata(header{"decision", r.Decision}, header{"code", r.Code})
+	}
+	x.described = true
 	return metadata(
 		header{"decision_id", r.DecisionID}, header{"decision", r.Decision}, header{"code", r.Code},
 		header{"issuer", r.Issuer}, header{"subject", r.Subject},

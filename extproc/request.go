@@ -2,7 +2,6 @@ package extproc
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -247,12 +246,6 @@ func (x *exchange) payingKey(d policies.Decision) (credential.Key, *refuse.Refus
 // listModels answers GET /v1/models with what this principal may use.
 func (x *exchange) listModels() []reply {
 	table := x.s.cfg.Routes.Load()
-	type entry struct {
-		ID      string `json:"id"`
-		Object  string `json:"object"`
-		Created int64  `json:"created"`
-		OwnedBy string `json:"owned_by"`
-	}
 	var named []policies.Model
 	for _, name := range table.Models() {
 		target, refused := table.Resolve(name)
@@ -267,20 +260,13 @@ func (x *exchange) listModels() []reply {
 	if err != nil || len(allowed) != len(named) {
 		return x.refuse(refuse.New(http.StatusForbidden, refuse.PolicyError, "the policy could not be evaluated; ask its authors", "policy.models: %v", err))
 	}
-	list := struct {
-		Object string  `json:"object"`
-		Data   []entry `json:"data"`
-	}{Object: "list", Data: []entry{}}
+	var list []openaichat.Model
 	for i, m := range named {
 		if allowed[i] {
-			list.Data = append(list.Data, entry{m.Named, "model", 0, m.Provider})
+			list = append(list, openaichat.Model{ID: m.Named, OwnedBy: m.Provider})
 		}
 	}
-	body, err := json.Marshal(list)
-	if err != nil {
-		return x.refuse(refuse.New(http.StatusInternalServerError, refuse.Internal, "the list could not be written", "models: %v", err))
-	}
-	return x.answer(http.StatusOK, []header{{"content-type", "application/json"}}, body, "models")
+	return x.answer(http.StatusOK, []header{{"content-type", "application/json"}}, openaichat.ModelList(list), "models")
 }
 
 // jsonContent tells whether a content type is JSON in UTF-8.

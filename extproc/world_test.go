@@ -28,6 +28,7 @@ import (
 type world struct {
 	verifier *identity.Verifier
 	engine   *policies.Engine
+	data     map[string]any
 	table    *route.Table
 	keys     *credential.Store
 	words    *strings.Replacer // ${sara} and the like
@@ -80,7 +81,7 @@ func newWorld(t testing.TB) *world {
 	cfg, err := conf.Load(write("yellowjack.yaml", text))
 	must(err)
 
-	w := &world{}
+	w := &world{data: cfg.Policies.Data}
 	w.verifier, err = identity.New(t.Context(), identity.Config{Issuers: []identity.IssuerConfig{{
 		Name: "corp", Issuer: idp.URL(), JWKS: idp.JWKSURL(), Audiences: []string{"yellowjack"}, EmailDomains: []string{"example.com"},
 	}}})

@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
-
 	"github.com/yellowjack/yellowjack/envoy"
 	"github.com/yellowjack/yellowjack/internal/conf"
 	"github.com/yellowjack/yellowjack/internal/identity"
@@ -62,13 +60,4 @@ func envoyConfig(cfg *conf.Config) (envoy.Config, error) {
 		})
 	}
 	return out, nil
-}
-
-// bootstrapOf is the Envoy bootstrap that belongs to a configuration.
-func bootstrapOf(cfg *conf.Config) (*bootstrapv3.Bootstrap, error) {
-	parts, err := envoyConfig(cfg)
-	if err != nil {
-		return nil, err
-	}
-	return envoy.Bootstrap(parts)
 }

@@ -91,7 +91,11 @@ func newEnvoyCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			bootstrap, err := bootstrapOf(cfg)
+			parts, err := envoyConfig(cfg)
+			if err != nil {
+				return err
+			}
+			bootstrap, err := envoy.Bootstrap(parts)
 			if err != nil {
 				return err
 			}
@@ -172,7 +176,11 @@ func run(ctx context.Context, cfg *conf.Config, log *slog.Logger, stdout, stderr
 	if err != nil {
 		return err
 	}
-	bootstrap, err := bootstrapOf(cfg)
+	parts, err := envoyConfig(cfg)
+	if err != nil {
+		return err
+	}
+	bootstrap, err := envoy.Bootstrap(parts)
 	if err != nil {
 		return err
 	}
