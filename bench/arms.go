@@ -67,8 +67,8 @@ func (l *lab) start(name string, firstLine bool, program string, args ...string)
 	if err != nil {
 		return nil, "", err
 	}
-	defer logFile.Close()                                                                                   //nolint:errcheck // the child has its own copy
-	p := &process{name: name, cmd: exec.Command(program, args...), log: logName, gone: make(chan struct{})} //nolint:noctx // ended by stop
+	defer logFile.Close()
+	p := &process{name: name, cmd: exec.Command(program, args...), log: logName, gone: make(chan struct{})}
 	p.cmd.Dir, p.cmd.Stderr, p.cmd.Stdout = l.dir, logFile, logFile
 	var out io.ReadCloser
 	if firstLine {

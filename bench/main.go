@@ -117,7 +117,7 @@ func bench(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	defer l.idp.Close() //nolint:errcheck // it ends with us
+	defer l.idp.Close()
 	who, err := tokens(l.idp, principals, "user")
 	if err != nil {
 		return err

@@ -94,7 +94,7 @@ func newResults(l *lab, o options) *results {
 			}
 		}
 	}
-	if out, err := exec.Command(l.envoy, "--version").Output(); err == nil { //nolint:noctx // it ends at once
+	if out, err := exec.Command(l.envoy, "--version").Output(); err == nil {
 		fields := strings.Split(string(out), "/")
 		r.Machine.Envoy = fields[min(1, len(fields)-1)]
 	}
@@ -203,7 +203,7 @@ func ownTimes(a *arm, mark int64) ([]int64, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // only read from
+	defer f.Close()
 	if _, err := f.Seek(mark, io.SeekStart); err != nil {
 		return nil, err
 	}

@@ -218,7 +218,7 @@ func (c *child) ready(ctx context.Context, out io.Reader) (string, error) {
 	case text := <-line:
 		if text == "" {
 			<-c.gone
-			return "", fmt.Errorf("it ended: %v\n%s", c.err, c.stderr)
+			return "", fmt.Errorf("it ended: %w\n%s", c.err, c.stderr)
 		}
 		return text, nil
 	case <-ctx.Done():

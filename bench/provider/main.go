@@ -55,7 +55,7 @@ type server struct {
 
 // serve answers what comes on one connection.
 func (s *server) serve(conn net.Conn) {
-	defer conn.Close() //nolint:errcheck // nothing to tell anyone
+	defer conn.Close()
 	in := bufio.NewReaderSize(conn, 128<<10)
 	body := make([]byte, 0, 128<<10)
 	for {

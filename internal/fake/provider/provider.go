@@ -238,8 +238,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, body []byte) erro
 func (s *Server) chat(w http.ResponseWriter, r *http.Request, body []byte) error {
 	req, err := readRequest(body)
 	if err != nil {
-		writeJSON(w, http.StatusBadRequest, apiError{Error: errorBody{Message: err.Error(), Code: http.StatusBadRequest}})
-		return nil
+		return badRequest(w, err)
 	}
 	script := req.script()
 	if err := pause(r.Context(), script.slow); err != nil {
@@ -252,6 +251,11 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request, body []byte) error
 		return script.stream(w, r, req)
 	}
 	return script.whole(w, req)
+}
+
+func badRequest(w http.ResponseWriter, why error) error {
+	writeJSON(w, http.StatusBadRequest, apiError{Error: errorBody{Message: why.Error(), Code: http.StatusBadRequest}})
+	return nil
 }
 
 // errGone is an exchange that the client left.
