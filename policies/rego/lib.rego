@@ -81,8 +81,8 @@ rank := {"public": 0, "internal": 1, "secret": 2}
 # description: >-
 #   The highest of the tool results in it. A tool that states none is public; a result that
 #   cannot be attributed, or whose tool is unknown, may be anything, so it is secret.
-confidentiality := max({result_rank(result) | some result in input.results} | {0})
+confidentiality := max({result_rank(result.tool, result.attributed) | some result in input.results} | {0})
 
-result_rank(result) := rank[object.get(data.tools[canonical(result.tool)], "confidentiality", "public")] if {
-	result.attributed
+result_rank(tool, attributed) := rank[object.get(data.tools[canonical(tool)], "confidentiality", "public")] if {
+	attributed
 } else := 2

@@ -24,14 +24,16 @@ decision := {
 		{name: "hide" | some name in input.names},
 		{name: "offer" | some name in input.names; visible.tools[name]},
 	),
-	"results": [treatment(result) | some result in input.results],
+	"results": [treatment(result.tool, result.attributed) | some result in input.results],
 	"byok": input.byok != "",
 } if {
 	permitted
 } else := object.union({"allowed": false, "http_status": 403}, refusal)
 
-treatment(result) := treatments[data.tools[lib.canonical(result.tool)].result] if {
-	result.attributed
+# Asked by tool, not by result: OPA remembers what a function gave for the same
+# arguments, and a long history has few tools.
+treatment(tool, attributed) := treatments[data.tools[lib.canonical(tool)].result] if {
+	attributed
 } else := "quarantine"
 
 treatments := {"trusted": "pass", "untrusted": "quarantine", "drop": "drop"}

@@ -1,0 +1,18 @@
+package policies
+
+import "testing"
+
+// BenchmarkResults is a request with a long history: many results of few tools.
+func BenchmarkResults(b *testing.B) {
+	e := engine(b, Config{Data: many(10)})
+	in := requestInput(1)
+	for i := range 30 {
+		in.Results = append(in.Results, Result{Tool: in.Tools[0].Name, ID: string(rune('a' + i)), Attributed: true, Bytes: i})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if d, err := e.Request(b.Context(), in); err != nil || !d.Allowed {
+			b.Fatal(d, err)
+		}
+	}
+}
