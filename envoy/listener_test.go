@@ -2,8 +2,6 @@ package envoy_test
 
 import (
 	"bufio"
-	"context"
-	"crypto/tls"
 	"encoding/json"
 	"io"
 	"net"
@@ -13,7 +11,6 @@ import (
 	"time"
 
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
-	"golang.org/x/net/http2"
 
 	"github.com/yellowjack/yellowjack/envoy"
 	"github.com/yellowjack/yellowjack/envoy/envoytest"
@@ -144,9 +141,9 @@ func TestH2C(t *testing.T) {
 	}
 	r.Header.Set("x-case", "h2c")
 	r.Trailer = http.Header{"X-Trailer": {"secret"}}
-	client := http.Client{Timeout: 10 * time.Second, Transport: &http2.Transport{AllowHTTP: true, DialTLSContext: func(ctx context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, network, addr)
-	}}}
+	var h2c http.Protocols
+	h2c.SetUnencryptedHTTP2(true)
+	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{Protocols: &h2c}}
 	resp, err := client.Do(r)
 	if err != nil {
 		t.Fatal(err)

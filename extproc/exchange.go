@@ -36,7 +36,6 @@ type exchange struct {
 	principal *identity.Principal
 	subject   policies.Principal
 	held      func() // gives the principal's slot back
-	byok      string
 	wanted    *llm.Request
 	target    route.Target
 	offered   map[string]bool

@@ -49,7 +49,6 @@ func NewServer(s *Service, files *TLS) (*Server, error) {
 		grpc.MaxConcurrentStreams(uint32(s.cfg.Limits.Exchanges)), //nolint:gosec // a positive limit
 		grpc.InitialWindowSize(window),
 		grpc.InitialConnWindowSize(16*window),
-		grpc.SharedWriteBuffer(true),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 	)

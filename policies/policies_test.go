@@ -191,7 +191,7 @@ func TestBusyWorkersDeny(t *testing.T) {
 	e := engine(t, Config{Data: sample(), Timeout: 20 * time.Millisecond})
 	busy, free := make(chan struct{}), make(chan struct{})
 	for range max(4, 2*runtime.GOMAXPROCS(0)) {
-		go e.workers.do(t.Context(), time.Minute, func() { busy <- struct{}{}; <-free }) //nolint:errcheck // it runs
+		go e.workers.do(t.Context(), time.Minute, func() { busy <- struct{}{}; <-free })
 		<-busy
 	}
 	if d, err := e.Request(t.Context(), requestInput(1)); !errors.Is(err, ErrLate) || d.Allowed {

@@ -37,7 +37,7 @@ policies:
 		t.Errorf("%v", err)
 	}
 	other := errors.New("other")
-	if got := inConfig(c, other); got != other {
+	if got := inConfig(c, other); !errors.Is(got, other) {
 		t.Errorf("%v", got)
 	}
 }

@@ -111,7 +111,6 @@ func (d *decoder) extProc(c *Config) {
 			d.doubt(path{"envoy", "run_dir"}, "is too long a path for a Unix socket in it", "name a folder with a shorter path")
 		}
 	}
-	loopback := true
 	if sock, ok := strings.CutPrefix(c.ExtProc.Listen, "unix://"); ok {
 		sock = d.abs(sock)
 		c.ExtProc.Listen = "unix://" + sock
@@ -128,7 +127,7 @@ func (d *decoder) extProc(c *Config) {
 		d.bad(p, "is no address to listen on", "write unix:///path or IP:port")
 		return
 	}
-	loopback = a.Addr().IsLoopback()
+	loopback := a.Addr().IsLoopback()
 	if c.ExtProc.TLS == nil {
 		if !loopback {
 			d.bad(p, "is open to the network without TLS: whoever reaches it is handed provider keys", "add extproc.tls, or listen on a Unix socket or loopback")
@@ -194,7 +193,7 @@ func (d *decoder) limits(c *Config) {
 // is wrong with it is said without quoting it, because people put keys into URLs.
 func (d *decoder) webURL(p path, s string) (*url.URL, bool) {
 	u, err := url.Parse(s)
-	what := ""
+	var what string
 	switch {
 	case err != nil:
 		what = "is no URL"

@@ -234,7 +234,7 @@ func get(ctx context.Context, c *http.Client, at string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer res.Body.Close() //nolint:errcheck // nothing is lost: the body was read or is given up
+	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("GET %s: %s", at, res.Status)
 	}
@@ -246,7 +246,7 @@ func readFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // only read from
+	defer f.Close()
 	return limited(f, path)
 }
 

@@ -262,7 +262,7 @@ func (i *Issuer) Token(ctx context.Context, c *http.Client, id, secret string) (
 	if err != nil {
 		return "", err
 	}
-	defer res.Body.Close() //nolint:errcheck // only read from
+	defer res.Body.Close()
 	var answer struct {
 		Token string `json:"access_token"`
 		Error string `json:"error"`
