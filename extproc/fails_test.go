@@ -15,6 +15,8 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/yellowjack/yellowjack/extproc"
 	"github.com/yellowjack/yellowjack/internal/audit"
@@ -225,6 +227,31 @@ func (f failing) Toolcall(ctx context.Context, in *policies.ToolcallInput) (poli
 		return policies.CallsDecision{}, errors.New("broken")
 	}
 	return f.Engine.Toolcall(ctx, in)
+}
+
+// TestPanic makes a step panic: the exchange ends with an error and a line in the audit, and the process lives.
+func TestPanic(t *testing.T) {
+	w := newWorld(t)
+	archive, err := txtar.ParseFile("testdata/allowed-call.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sink := &lastRecord{}
+	stream := &script{ctx: t.Context(), in: messages(t, w, archive)}
+	end := w.service(t, sink, func(c *extproc.Config) { c.Policies = panicking{w.engine} }).Process(stream)
+	if status.Code(end) != codes.Internal || len(sink.records) != 1 || sink.records[0].Code != "panic" {
+		t.Errorf("%v, audit %+v", end, sink.records)
+	}
+	if text := render(stream.sent, end); strings.Contains(text, "upstream") {
+		t.Errorf("something went upstream:\n%s", text)
+	}
+}
+
+// panicking is an engine that panics.
+type panicking struct{ *policies.Engine }
+
+func (panicking) Request(context.Context, *policies.RequestInput) (policies.Decision, error) {
+	panic("broken")
 }
 
 // TestTooManyExchanges takes all slots of a principal.

@@ -13,6 +13,7 @@ import (
 
 var (
 	errOutOfOrder = errors.New("Envoy's messages are out of order; is the filter's processing mode that of `yellowjack envoy`?")
+	errPanic      = errors.New("a panic; the log has its stack")
 	errLate       = errors.New("a wait of the exchange ran out")
 )
 

@@ -3,6 +3,7 @@ package extproc
 import (
 	"errors"
 	"io"
+	"runtime/debug"
 	"time"
 
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
@@ -22,7 +23,7 @@ type Service struct {
 //
 // It never returns nil before the exchange has finished: Envoy would go on unguarded. It waits for Envoy's next message
 // no longer than the exchange says, and gives the exchange a turn when that time is over.
-func (s *Service) Process(stream extprocv3.ExternalProcessor_ProcessServer) error {
+func (s *Service) Process(stream extprocv3.ExternalProcessor_ProcessServer) (ended error) {
 	select {
 	case s.slots <- struct{}{}:
 		defer func() { <-s.slots }()
@@ -32,6 +33,15 @@ func (s *Service) Process(stream extprocv3.ExternalProcessor_ProcessServer) erro
 	}
 	x := newExchange(stream.Context(), s)
 	defer x.end()
+	// One exchange that breaks must not take the others with it: it ends with an error, as any that did not finish.
+	defer func() {
+		if broken := recover(); broken != nil {
+			s.cfg.Log.Error("an exchange panicked and was ended", "panic", broken, "stack", string(debug.Stack()))
+			x.finished = false
+			x.cut("panic", errPanic)
+			ended = status.Error(codes.Internal, "the exchange broke")
+		}
+	}()
 
 	incoming := make(chan received)
 	over := make(chan struct{}) // not the stream's context: its end is what the last Recv has to tell
