@@ -229,6 +229,29 @@ func (f failing) Toolcall(ctx context.Context, in *policies.ToolcallInput) (poli
 	return f.Engine.Toolcall(ctx, in)
 }
 
+// TestOwnKeyNeedsLeave takes the leave away that policy gave: a caller's own key is not used without it.
+func TestOwnKeyNeedsLeave(t *testing.T) {
+	w := newWorld(t)
+	archive, err := txtar.ParseFile("testdata/byok-allowed.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream := &script{ctx: t.Context(), in: messages(t, w, archive)}
+	end := w.service(t, &lastRecord{}, func(c *extproc.Config) { c.Policies = silent{w.engine} }).Process(stream)
+	if text := render(stream.sent, end); !strings.Contains(text, "byok_denied") || strings.Contains(text, "sk-mine") {
+		t.Errorf("the caller's own key was used without leave:\n%s", text)
+	}
+}
+
+// silent is an engine that says nothing of the caller's own key.
+type silent struct{ *policies.Engine }
+
+func (s silent) Request(ctx context.Context, in *policies.RequestInput) (policies.Decision, error) {
+	d, err := s.Engine.Request(ctx, in)
+	d.BYOK = false
+	return d, err
+}
+
 // TestPanic makes a step panic: the exchange ends with an error and a line in the audit, and the process lives.
 func TestPanic(t *testing.T) {
 	w := newWorld(t)
