@@ -119,7 +119,7 @@ func (x *exchange) onRequestHeaders(h headerView, end bool) []reply {
 	x.request = h
 	path, query, _ := strings.Cut(h.get(":path"), "?")
 	x.shape = refuse.ShapeOf(path)
-	x.record.Path = path
+	x.record.Path = clip(path)
 
 	surface, refused := surfaceOf(h.get(":method"), path)
 	if refused != nil {
@@ -180,7 +180,11 @@ func (x *exchange) onRequestBody(body []byte) []reply {
 	}
 	x.record.BytesIn = len(plain)
 	x.phase = awaitResponse
-	return []reply{x.forward(key, upstream, len(body) != len(plain) || &upstream[0] != &body[0])}
+	out := []reply{x.forward(key, upstream, len(body) != len(plain) || &upstream[0] != &body[0])}
+	// An answer takes minutes: of the request only what its half needs stays in memory.
+	x.wanted = &llm.Request{Model: wanted.Model, MoreModels: wanted.MoreModels, Choices: wanted.Choices, Stream: wanted.Stream}
+	x.request = headerView{}
+	return out
 }
 
 // forward sends the cleaned request to the target with the paying key.

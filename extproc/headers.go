@@ -4,8 +4,6 @@ import (
 	"strings"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-
-	"github.com/yellowjack/yellowjack/internal/headers"
 )
 
 // headerView reads one HTTP message's headers as Envoy sent them: names in lower case, several lines of one name apart.
@@ -58,17 +56,15 @@ func towardsUpstream(name string) bool {
 	return strings.HasPrefix(name, "x-stainless-")
 }
 
-// withheldFromClient tells whether a response's header stays here: what identifies the account that paid, what would
-// set state for the gateway's host in a client, and what only Envoy or we may say.
-func withheldFromClient(name string) bool {
+// towardsClient tells whether a provider's header may reach the client: again a list of what passes. What identifies the
+// account that paid, sets state for the gateway's host in a client, or describes a body that was changed stays here.
+func towardsClient(name string) bool {
 	switch name {
-	case "set-cookie", "openai-organization", "openai-project", "alt-svc", "strict-transport-security", "server", "via",
-		"access-control-allow-origin", "access-control-allow-credentials", "access-control-allow-headers",
-		"access-control-expose-headers", "nel", "report-to", "content-encoding", "content-length",
-		"x-clerk-auth-message", "x-clerk-auth-reason", "x-clerk-auth-status", "www-authenticate":
+	case "content-type", "date", "cache-control", "retry-after", "retry-after-ms", "x-should-retry", "x-request-id",
+		"openai-processing-ms", "openai-version", "x-generation-id", "transfer-encoding", "content-length":
 		return true
 	}
-	return strings.HasPrefix(name, headers.Prefix) || strings.HasPrefix(name, "cf-") || strings.HasPrefix(name, "proxy-")
+	return strings.HasPrefix(name, "x-ratelimit-")
 }
 
 // unwanted lists the names in v that keep refuses, once each. Pseudo-headers are Envoy's and never listed.

@@ -180,9 +180,13 @@ const droppedResult = "[yellowjack: this tool result was removed by policy]"
 func (x *exchange) clean(wanted *llm.Request, d policies.Decision) (openaichat.Edit, *refuse.Refusal) {
 	edit := openaichat.Edit{Model: x.target.Model}
 	x.offered = make(map[string]bool, len(wanted.Tools))
+	chosen := make(map[string]bool, len(wanted.Tools)) // what tool_choice may name
 	for _, t := range wanted.Tools {
 		if d.Tools[t.Name] == policies.Offer {
-			x.offered[t.Name] = true
+			chosen[t.Name] = true
+			if !t.Server { // a call that reaches the client is never one of a tool that runs inside the provider
+				x.offered[t.Name] = true
+			}
 			x.record.ToolsOffered = append(x.record.ToolsOffered, t.Name)
 			continue
 		}
@@ -193,7 +197,7 @@ func (x *exchange) clean(wanted *llm.Request, d policies.Decision) (openaichat.E
 		x.record.ToolsHidden = append(x.record.ToolsHidden, t.Name)
 	}
 	for _, name := range wanted.Choice.Names {
-		if !x.offered[name] {
+		if !chosen[name] {
 			return edit, refuse.New(http.StatusForbidden, refuse.ToolChoiceDenied,
 				"tool_choice names "+quoted(name)+", which you may not use", "tool_choice names hidden tool %q", clip(name))
 		}

@@ -139,11 +139,12 @@ func encoded(h headerView) bool {
 func (x *exchange) responseHead(h headerView, size int) mutation {
 	m := mutation{
 		set:    []header{{headers.DecisionID, x.record.DecisionID}},
-		remove: h.unwanted(func(name string) bool { return !withheldFromClient(name) }),
+		remove: h.unwanted(towardsClient),
 	}
 	if size >= 0 {
 		m.set = append(m.set, contentLength(size))
-		m.remove = except(m.remove, m.set)
+	} else {
+		m.remove = append(m.remove, "content-length")
 	}
 	return m
 }

@@ -42,6 +42,9 @@ func (x *exchange) decideCalls(calls []llm.ToolCall) ([]llm.Verdict, error) {
 		err = errors.New("policy did not decide every call")
 	}
 	if err != nil {
+		for _, i := range asked {
+			x.noteCall(calls[i], false, "the policy could not be evaluated", "")
+		}
 		return nil, refuse.New(http.StatusForbidden, refuse.PolicyError, "the policy could not decide the model's tool calls; ask its authors", "policy.toolcall: %v", err)
 	}
 	for k, i := range asked {
@@ -106,17 +109,41 @@ func (x *exchange) answeredBy(name string) *refuse.Refusal {
 }
 
 // versionOf tells whether an answering model is the one asked for: the same name, with or without the vendor in front,
-// and with nothing after it but a version of digits and dashes (gpt-5-mini-2025-08-07), a "-latest" or a suffix
-// that began with ":" in the request.
+// and with nothing after it but a date (gpt-5-mini-2025-08-07, claude-sonnet-4-20250514, mistral-large-2411 for
+// mistral-large-latest). A further version number (claude-opus-4-1 for claude-opus-4) or another size (llama3:70b for
+// llama3:8b) is another model.
 func versionOf(answered, asked string) bool {
-	asked, _, _ = strings.Cut(asked, ":")
-	answered, _, _ = strings.Cut(answered, ":")
+	asked, answered = withoutVariant(asked), withoutVariant(answered)
 	if !strings.Contains(answered, "/") {
 		asked = asked[strings.LastIndexByte(asked, '/')+1:]
 	}
-	rest, ok := strings.CutPrefix(answered, asked)
-	if !ok {
-		return false
+	if answered == asked {
+		return true
 	}
-	return rest == "" || (rest[0] == '-' && strings.Trim(rest, "-0123456789") == "")
+	rest, ok := strings.CutPrefix(answered, strings.TrimSuffix(asked, "-latest"))
+	return ok && isDate(rest)
+}
+
+// withoutVariant cuts OpenRouter's variants (:online, :free), which are words; a tag that begins with a digit stays.
+func withoutVariant(name string) string {
+	base, variant, ok := strings.Cut(name, ":")
+	if !ok || variant == "" || variant[0] >= '0' && variant[0] <= '9' {
+		return name
+	}
+	return base
+}
+
+// isDate tells whether text is -2025-08-07, -20250807 or -2508.
+func isDate(text string) bool {
+	shape := []byte(text)
+	for i, c := range shape {
+		if c >= '0' && c <= '9' {
+			shape[i] = '9'
+		}
+	}
+	switch string(shape) {
+	case "-9999-99-99", "-99999999", "-9999":
+		return true
+	}
+	return false
 }

@@ -51,6 +51,7 @@ func (w *whole) release(trailers *headerView) ([]reply, *refuse.Refusal) {
 	if err != nil {
 		return nil, invalid("the provider's answer could not be read", "answer: %v", err)
 	}
+	w.x.used(parsed.Usage) // billed, whatever is decided
 	if refused := w.x.answeredBy(parsed.Model); refused != nil {
 		return nil, refused
 	}
@@ -58,7 +59,6 @@ func (w *whole) release(trailers *headerView) ([]reply, *refuse.Refusal) {
 	if err != nil {
 		return nil, asRefusal(err)
 	}
-	w.x.used(parsed.Usage)
 	body := parsed.Rewrite(verdicts)
 	w.sent = true
 	out := []reply{answerResponseHeaders(w.x.responseHead(w.head, len(body)))}
@@ -97,10 +97,15 @@ func (e *relayed) release(trailers *headerView) ([]reply, *refuse.Refusal) {
 	if err != nil {
 		return nil, invalid("the provider's error could not be read", "content-encoding: %v", err)
 	}
-	e.sent = true
-	if e.status == http.StatusUnauthorized || e.status == http.StatusForbidden {
-		e.x.s.cfg.Log.Warn("the provider refused the key", "provider", e.x.record.Provider, "credential", e.x.record.Credential, "status", e.status)
+	if e.status == http.StatusUnauthorized {
+		// It is about our key, parts of which some providers quote, and not about the client's token.
+		e.x.s.cfg.Log.Warn("the provider refused the key", "provider", e.x.record.Provider, "credential", e.x.record.Credential)
+		return nil, invalid("the provider refused the gateway's key; tell its operators", "upstream %d for credential %s", e.status, e.x.record.Credential)
 	}
+	if e.answers(plain) {
+		return nil, invalid("the provider's error could not be read", "an answer under status %d", e.status)
+	}
+	e.sent = true
 	if len(plain) == 0 && trailers == nil {
 		// A response that ends with its headers has no body to answer: an immediate response gives it one.
 		e.x.record.Decision = "upstream_error"
@@ -109,6 +114,16 @@ func (e *relayed) release(trailers *headerView) ([]reply, *refuse.Refusal) {
 	out := []reply{answerResponseHeaders(e.x.responseHead(e.head, len(plain)))}
 	e.x.record.Decision = "upstream_error"
 	return e.x.last(out, plain, trailers), nil
+}
+
+// answers tells whether an error's body could be taken for an answer by a client that does not look at the status.
+func (e *relayed) answers(plain []byte) bool {
+	if mediaType(e.head.get("content-type")) == "text/event-stream" {
+		return true
+	}
+	limits := e.x.s.cfg.Limits
+	parsed, err := openaichat.ParseResponse(plain, strictjson.Limits{MaxBytes: limits.ResponseBytes, MaxDepth: limits.JSONDepth})
+	return err == nil && (!parsed.Error || len(parsed.Calls) > 0)
 }
 
 // keep lists the headers of an upstream's empty error that its client needs.

@@ -10,8 +10,12 @@ import (
 
 // Bounds on what a request may ask of policy; a client within reason is far below them.
 const (
-	maxChoices  = 128
-	maxTools    = 512
+	maxChoices = 128
+	maxTools   = 512
+	maxResults = 4096 // and calls of the history: each costs policy time
+
+	maxAnswerCalls = 1024 // of one choice, or of one event
+
 	maxModels   = 64
 	maxFeatures = 64
 	maxUnknown  = 32

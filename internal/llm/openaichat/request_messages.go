@@ -201,6 +201,9 @@ func (p *parser) settle(m *message) error {
 		if !m.held {
 			return p.failHere(".content", "is required")
 		}
+		if len(p.req.Results) >= maxResults {
+			return p.fail("messages", "has too many tool results")
+		}
 		p.req.Results = append(p.req.Results, p.attribute(m))
 	case "":
 		return p.failHere(".role", "is required")

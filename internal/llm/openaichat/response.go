@@ -158,6 +158,9 @@ func (a *Response) readMessage(r *strictjson.Reader, c *answer) error {
 			_, err = r.Skip()
 		case m.Name == "tool_calls":
 			err = r.Array(func(i int) error {
+				if i >= maxAnswerCalls {
+					return r.Fail(ErrNotCompletion, "more tool calls than any answer has")
+				}
 				start := r.Next()
 				call, err := readAnswerCall(r, a.limits)
 				call.Index = i

@@ -148,6 +148,9 @@ func (c *Chunk) readCall(ch *ChunkChoice, i int) error {
 		}
 		return err
 	})
+	if len(ch.Calls) >= maxAnswerCalls {
+		return r.Fail(ErrNotChunk, "more tool calls than any event has")
+	}
 	span.End = r.Offset()
 	ch.entries = append(ch.entries, span)
 	ch.Calls = append(ch.Calls, d)
