@@ -25,7 +25,7 @@ func TestUpstreamErrors(t *testing.T) {
 				t.Error("no decision id")
 			}
 		})
-		for _, status := range []int{400, 401, 402, 403, 404, 408, 500, 502, 503, 529} {
+		for _, status := range []int{400, 402, 403, 404, 408, 500, 502, 503, 529} {
 			t.Run(fmt.Sprint(status), func(t *testing.T) {
 				a := g.ask(t, chat{token: who, say: fmt.Sprintf("status %d as told", status), stream: stream})
 				if a.status != status || !strings.Contains(a.body, "as told") {
@@ -34,6 +34,7 @@ func TestUpstreamErrors(t *testing.T) {
 			})
 		}
 		for name, say := range map[string]string{
+			"a refused key of ours":  "status 401 elsewhere sk-abc***wxyz",
 			"a redirect":             "redirect http://127.0.0.1:1/elsewhere",
 			"nothing":                "empty 204",
 			"an empty 200":           "empty 200",
