@@ -27,7 +27,7 @@ func (c *Config) defaults() {
 		ResponseWait:           5 * time.Minute,
 		StreamIdle:             5 * time.Minute,
 		HeldCalls:              128,
-		HeldBytes:              4 << 20,
+		HeldBytes:              16 << 20, // a fragment of a few letters comes in an event of some 300 bytes
 		EventBytes:             1 << 20,
 		Connections:            10_000,
 		ConcurrentPerPrincipal: 256,

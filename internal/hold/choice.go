@@ -2,6 +2,7 @@ package hold
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/llm/openaichat"
@@ -97,13 +98,18 @@ func (g *Gate) hold(c *choice, e sse.Event, k int, p openaichat.Piece) error {
 		g.holding++
 	}
 	held, before := piece{name: e.Name}, g.held
+	g.said = g.said[:0]
 	for i := range ch.Calls {
-		call, err := g.fragment(c, &ch.Calls[i])
+		call, said, err := g.fragment(c, &ch.Calls[i])
 		if err != nil {
 			return err
 		}
-		held.calls = append(held.calls, call)
+		if slices.Contains(held.calls, call) { // to some clients each element of a first list is a call
+			call.malformed("it comes twice in one event")
+		}
+		held.calls, g.said = append(held.calls, call), append(g.said, said)
 	}
+	p.Said = g.said
 	doc := g.chunk.Piece(k, p)
 	if len(doc) == len(e.Data) && &doc[0] == &e.Data[0] {
 		held.raw = bytes.Clone(e.Raw)
@@ -125,12 +131,12 @@ func (g *Gate) hold(c *choice, e sse.Event, k int, p openaichat.Piece) error {
 	return nil
 }
 
-// fragment adds a fragment to its call, or begins a call with it.
-func (g *Gate) fragment(c *choice, d *openaichat.CallDelta) (*call, error) {
+// fragment adds a fragment to its call, or begins a call with it, and tells what of it the call has said before.
+func (g *Gate) fragment(c *choice, d *openaichat.CallDelta) (*call, openaichat.Said, error) {
 	to := c.find(d)
 	if to == nil {
 		if g.calls++; g.calls > g.cfg.MaxCalls {
-			return nil, tooLarge("more tool calls than the limit allows")
+			return nil, openaichat.Said{}, tooLarge("more tool calls than the limit allows")
 		}
 		to = &call{ToolCall: llm.ToolCall{Choice: c.index, Index: d.Index, Legacy: d.Legacy}}
 		c.calls = append(c.calls, to)
@@ -144,9 +150,11 @@ func (g *Gate) fragment(c *choice, d *openaichat.CallDelta) (*call, error) {
 			c.next++
 		}
 	}
-	to.same(&to.ID, d.ID, "its id changes in the middle")
-	to.same(&to.Tool, d.Name, "its name changes in the middle")
-	to.same(&to.kind, d.Type, "its type changes in the middle")
+	said := openaichat.Said{
+		ID:   to.same(&to.ID, d.ID, "its id changes in the middle"),
+		Name: to.same(&to.Tool, d.Name, "its name changes in the middle"),
+		Type: to.same(&to.kind, d.Type, "its type changes in the middle"),
+	}
 	to.function = to.function || d.Function
 	to.custom = to.custom || d.Custom
 	to.given = to.given || d.Given
@@ -155,7 +163,7 @@ func (g *Gate) fragment(c *choice, d *openaichat.CallDelta) (*call, error) {
 	}
 	to.arguments = append(to.arguments, d.Arguments...)
 	g.held += len(d.Arguments)
-	return to, nil
+	return to, said, nil
 }
 
 // find finds the call that a fragment continues. One without an index continues none.
@@ -168,15 +176,19 @@ func (c *choice) find(d *openaichat.CallDelta) *call {
 	return nil
 }
 
-// same sets what may be said again, but not otherwise.
-func (c *call) same(what *string, said, otherwise string) {
+// same sets what may be said again, but not otherwise, and tells whether it is said again.
+func (c *call) same(what *string, said, otherwise string) bool {
 	switch {
-	case said == "" || said == *what:
+	case said == "":
+		return false
+	case said == *what:
+		return true
 	case *what == "":
 		*what = said
 	default:
 		c.malformed(otherwise)
 	}
+	return false
 }
 
 // malformed notes the first reason for which a call is refused outright.

@@ -14,6 +14,7 @@ import (
 // client reads a stream as a lenient SDK does, with encoding/json and no code of the gate's: what it ends up with is
 // what an application would run.
 type client struct {
+	join    join
 	choices map[int]*clientChoice
 	done    bool
 	failed  bool
@@ -26,18 +27,25 @@ type clientChoice struct {
 	legacy             *clientCall
 }
 
-type clientCall struct{ id, name, arguments string }
+// join is what a client makes of an id, type or name that comes again: what it had, and what it is told now.
+type join func(before, now string) string
 
-func (c *clientCall) add(id string, f *clientFunction) {
-	if c.id == "" {
-		c.id = id
+func firstSaid(before, now string) string {
+	if before == "" {
+		return now
 	}
+	return before
+}
+
+func lastSaid(before, now string) string { return firstSaid(now, before) }
+
+type clientCall struct{ id, kind, name, arguments string }
+
+func (c *clientCall) add(f *clientFunction, join join) {
 	if f == nil {
 		return
 	}
-	if c.name == "" {
-		c.name = f.Name
-	}
+	c.name = join(c.name, f.Name)
 	c.arguments += f.Arguments + f.Input
 }
 
@@ -50,7 +58,7 @@ type clientChunk struct {
 			Role, Content string
 			ToolCalls     []struct {
 				Index            int
-				ID               string
+				ID, Type         string
 				Function, Custom *clientFunction
 			} `json:"tool_calls"`
 			FunctionCall *clientFunction `json:"function_call"`
@@ -61,12 +69,29 @@ type clientChunk struct {
 	Error any
 }
 
-func readAsClient(stream []byte) (*client, error) {
-	c := &client{choices: map[int]*clientChoice{}}
+func readAsClient(stream []byte) (*client, error) { return readAs(stream, firstSaid) }
+
+func readAs(stream []byte, join join) (*client, error) {
+	c := &client{join: join, choices: map[int]*clientChoice{}}
+	data, err := dataOf(stream)
+	if err != nil {
+		return nil, err
+	}
+	for _, doc := range data {
+		if err := c.event(doc); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// dataOf is the data of each event of a stream.
+func dataOf(stream []byte) ([]string, error) {
 	text := strings.ReplaceAll(strings.ReplaceAll(string(stream), "\r\n", "\n"), "\r", "\n")
 	if text != "" && !strings.HasSuffix(text, "\n\n") && strings.Trim(text, "\n") != "" {
 		return nil, errors.New("the stream is cut within an event")
 	}
+	var out []string
 	for event := range strings.SplitSeq(text, "\n\n") {
 		var data []string
 		for line := range strings.SplitSeq(event, "\n") {
@@ -74,14 +99,11 @@ func readAsClient(stream []byte) (*client, error) {
 				data = append(data, strings.TrimPrefix(rest, " "))
 			}
 		}
-		if len(data) == 0 {
-			continue
-		}
-		if err := c.event(strings.Join(data, "\n")); err != nil {
-			return nil, err
+		if len(data) > 0 {
+			out = append(out, strings.Join(data, "\n"))
 		}
 	}
-	return c, nil
+	return out, nil
 }
 
 func (c *client) event(data string) error {
@@ -117,14 +139,16 @@ func (c *client) event(data string) error {
 			if to.calls[d.Index] == nil {
 				to.calls[d.Index] = &clientCall{}
 			}
-			to.calls[d.Index].add(d.ID, d.Function)
-			to.calls[d.Index].add(d.ID, d.Custom)
+			call := to.calls[d.Index]
+			call.id, call.kind = c.join(call.id, d.ID), c.join(call.kind, d.Type)
+			call.add(d.Function, c.join)
+			call.add(d.Custom, c.join)
 		}
 		if f := ch.Delta.FunctionCall; f != nil {
 			if to.legacy == nil {
 				to.legacy = &clientCall{}
 			}
-			to.legacy.add("", f)
+			to.legacy.add(f, c.join)
 		}
 	}
 	return nil

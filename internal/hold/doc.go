@@ -9,9 +9,10 @@
 //     that are empty, stay with the call.
 //   - Then every call of that choice is put together and checked. A call that no client could read in only one way
 //     (Malformed) is refused; all others are decided in one batch.
-//   - Events of allowed calls go on byte for byte, in their order; where an earlier call of the choice was denied, the
-//     index is changed. In the place of a denied call there is assistant text. When no call is left the finish_reason
-//     becomes "stop".
+//   - Events of allowed calls go on byte for byte, in their order, but an id, type or name goes on once: of clients that
+//     read it again some append it to what they had. Where an earlier call of the choice was denied, the index is
+//     changed. In the place of a denied call there is assistant text. When no call is left the finish_reason becomes
+//     "stop".
 //
 // What a client is given is exactly what was decided: a fragment that is in no decided call is never released. Errors
 // stick, and nothing is released after one. A stream that ends within a call, within an event or before its choices

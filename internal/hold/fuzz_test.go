@@ -65,7 +65,8 @@ func cutter(seed uint64) func(int) int {
 }
 
 // FuzzReleased: whatever a provider sends, a lenient client of what was released has exactly the calls that were
-// decided and allowed, with the arguments that were decided.
+// decided and allowed, with the arguments that were decided. So has one that takes the last of what is repeated, and one
+// that takes it all.
 func FuzzReleased(f *testing.F) {
 	seed(f)
 	f.Fuzz(func(t *testing.T, stream []byte, cuts uint64) {
@@ -101,7 +102,7 @@ func wildDelta(t *rapid.T) string {
 	}
 	add("role", `"role":"assistant"`)
 	add("content", `"content":null`, `"content":""`, `"content":"x"`)
-	add("legacy", `"function_call":null`, `"function_call":{"name":"read","arguments":"{}"}`, `"function_call":{"arguments":"{}"}`, `"function_call":{"name":"no_post"}`)
+	add("legacy", `"function_call":null`, `"function_call":{"name":"read"}`, `"function_call":{"name":"read","arguments":"{}"}`, `"function_call":{"arguments":"{}"}`, `"function_call":{"name":"no_post"}`)
 	var list []string
 	for range rapid.IntRange(0, 3).Draw(t, "calls") {
 		list = append(list, wildCall(t))
@@ -138,13 +139,36 @@ type failer interface {
 	Fatalf(format string, args ...any)
 }
 
-// checkReleased reads what was released as a client does, and compares it with what was decided.
+// checkReleased reads what was released as clients of each kind do, and compares it with what was decided.
 func checkReleased(t failer, o *outcome) {
 	t.Helper()
-	c, err := readAsClient(o.out)
-	if err != nil {
-		t.Fatalf("the client cannot read it: %v\n%s", err, o.out)
+	for kind, read := range readers() {
+		choices, err := read(o.out)
+		if err != nil {
+			t.Fatalf("the client that takes %s cannot read it: %v\n%s", kind, err, o.out)
+		}
+		checkDecided(t, kind, choices, o)
 	}
+}
+
+// readers are the clients by what they take of an id, type or name that comes again.
+func readers() map[string]func([]byte) (map[int]*clientChoice, error) {
+	as := func(j join) func([]byte) (map[int]*clientChoice, error) {
+		return func(stream []byte) (map[int]*clientChoice, error) {
+			c, err := readAs(stream, j)
+			if err != nil {
+				return nil, err
+			}
+			return c.choices, nil
+		}
+	}
+	return map[string]func([]byte) (map[int]*clientChoice, error){
+		"the first": as(firstSaid), "the last": as(lastSaid), "all": readByConcatenating,
+	}
+}
+
+func checkDecided(t failer, kind string, choices map[int]*clientChoice, o *outcome) {
+	t.Helper()
 	allowed := map[int][]llm.ToolCall{}
 	legacy := map[int]*llm.ToolCall{}
 	for _, batch := range o.batches {
@@ -159,9 +183,9 @@ func checkReleased(t failer, o *outcome) {
 		}
 	}
 	_, refused := o.gate.Calls()
-	for index, ch := range c.choices {
+	for index, ch := range choices {
 		if len(ch.calls) != len(allowed[index]) {
-			t.Fatalf("choice %d has %d calls, allowed were %d\n%s", index, len(ch.calls), len(allowed[index]), o.out)
+			t.Fatalf("to the client that takes %s, choice %d has %d calls, allowed were %d\n%s", kind, index, len(ch.calls), len(allowed[index]), o.out)
 		}
 		for i, want := range allowed[index] {
 			check(t, ch.calls[i], want)
@@ -203,5 +227,12 @@ func check(t failer, got *clientCall, want llm.ToolCall) {
 	}
 	if got.name != want.Tool || got.id != want.ID {
 		t.Fatalf("the client runs %s %s, decided was %s %s", got.id, got.name, want.ID, want.Tool)
+	}
+	kind := "function"
+	if want.Custom {
+		kind = "custom"
+	}
+	if got.kind != "" && got.kind != kind {
+		t.Fatalf("the client runs a %s, decided was a %s", got.kind, kind)
 	}
 }

@@ -43,6 +43,7 @@ type Gate struct {
 	limits strictjson.Limits
 	chunk  openaichat.Chunk // the event that is being read
 	again  openaichat.Chunk // the held event that is being released
+	said   []openaichat.Said
 
 	modelRaw []byte // the model as it stood in the last event that named one
 	model    string

@@ -36,7 +36,7 @@ func answers(t *rapid.T) []answer {
 		for k := range rapid.IntRange(0, 4).Draw(t, "calls") {
 			a.final = "tool_calls"
 			name := rapid.SampledFrom([]string{"read", "no_post"}).Draw(t, "name") + fmt.Sprintf("«%d%d", i, k)
-			c := clientCall{id: fmt.Sprintf("call«%d%d", i, k), name: name}
+			c := clientCall{id: fmt.Sprintf("call«%d%d", i, k), kind: "function", name: name}
 			c.arguments = `{"«":` + quote(rapid.StringN(0, 12, -1).Draw(t, "argument")+"«\"\\") + "}"
 			a.calls = append(a.calls, c)
 			pending = append(pending, fragments(t, k, c))
@@ -86,7 +86,14 @@ func fragments(t *rapid.T, index int, c clientCall) []string {
 	runes := []rune(c.arguments)
 	for len(runes) > 0 {
 		n := rapid.IntRange(1, len(runes)).Draw(t, "fragment")
-		out = append(out, fmt.Sprintf(`{"index":%d,"function":{"arguments":%s}}`, index, quote(string(runes[:n]))))
+		again := func(member string) string { // as some providers say it in every fragment
+			if rapid.Bool().Draw(t, "again") {
+				return member + ","
+			}
+			return ""
+		}
+		out = append(out, fmt.Sprintf(`{"index":%d,%s%s"function":{%s"arguments":%s}}`, index,
+			again(`"id":`+quote(c.id)), again(`"type":"function"`), again(`"name":`+quote(c.name)), quote(string(runes[:n]))))
 		runes = runes[n:]
 	}
 	return out
@@ -165,8 +172,13 @@ func TestProperty(t *testing.T) {
 		if err != nil || !c.done {
 			t.Fatal(err, c)
 		}
+		concatenated, err := readByConcatenating(stream)
+		if err != nil {
+			t.Fatal(err)
+		}
 		for i, a := range all {
 			same(t, c.choices[i], a)
+			sameCalls(t, concatenated[i].calls, a)
 		}
 	})
 }
@@ -183,11 +195,10 @@ func after(stream []byte, index int) string {
 }
 
 func same(t *rapid.T, got *clientChoice, a answer) {
-	var allowed []clientCall
-	text := strings.Join(a.text, "")
+	text, final := strings.Join(a.text, ""), "stop"
 	for _, c := range a.calls {
 		if !denied(c.name) {
-			allowed = append(allowed, c)
+			final = a.final
 			continue
 		}
 		if text != "" {
@@ -195,22 +206,28 @@ func same(t *rapid.T, got *clientChoice, a answer) {
 		}
 		text += "[refused by policy]"
 	}
-	final := a.final
-	if len(allowed) == 0 {
-		final = "stop"
-	}
 	if got.finish != final {
-		t.Fatalf("finish_reason %s, want %s", got.finish, final)
+		t.Fatalf("finish_reason %s, want %s: %q", got.finish, final, got.text)
 	}
 	if got.text != text {
 		t.Fatalf("text %q, want %q", got.text, text)
 	}
-	if len(got.calls) != len(allowed) {
-		t.Fatalf("%d calls, want %d", len(got.calls), len(allowed))
+	sameCalls(t, got.calls, a)
+}
+
+func sameCalls(t *rapid.T, got map[int]*clientCall, a answer) {
+	var allowed []clientCall
+	for _, c := range a.calls {
+		if !denied(c.name) {
+			allowed = append(allowed, c)
+		}
+	}
+	if len(got) != len(allowed) {
+		t.Fatalf("%d calls, want %d", len(got), len(allowed))
 	}
 	for i, want := range allowed {
-		if got.calls[i] == nil || *got.calls[i] != want {
-			t.Fatalf("call %d is %v, want %v", i, got.calls[i], want)
+		if got[i] == nil || *got[i] != want {
+			t.Fatalf("call %d is %v, want %v", i, got[i], want)
 		}
 	}
 }

@@ -64,6 +64,7 @@ func TestMalformed(t *testing.T) {
 		{name: "the name changes", in: calls(call(1, `"id":"b"`, function("evil", "{}"))) + calls(call(1, `"function":{"name":"other"}`)), reason: "its name changes in the middle"},
 		{name: "the name is a fragment", in: calls(call(1, `"id":"b"`, function("evil", "{}"))) + calls(call(1, `"function":{"name":"_more"}`)), reason: "its name changes in the middle"},
 		{name: "the type changes", in: calls(call(1, `"id":"b"`, function("evil", "{}"))) + calls(call(1, `"type":"custom"`)), reason: "its type changes in the middle"},
+		{name: "twice in one event", in: calls(call(1, `"id":"b"`, function("evil", "")), call(1, `"function":{"arguments":"{}"}`)), reason: "it comes twice in one event"},
 		{name: "two kinds", in: calls(call(1, `"id":"b"`, function("evil", "{}"), `"custom":{"name":"evil","input":"x"}`)), reason: "it is of two types"},
 		{name: "two kinds, one after the other", in: calls(call(1, `"id":"b"`, function("evil", "{}"))) + calls(call(1, `"custom":{"input":"x"}`)), reason: "it is of two types"},
 		{name: "an unknown type", in: calls(call(1, `"id":"b","type":"computer","function":{"name":"evil","arguments":"{}"}`)), reason: "it is of an unknown type"},
@@ -154,9 +155,11 @@ func TestSameID(t *testing.T) {
 
 // TestWellFormed has what looks odd and is fine.
 func TestWellFormed(t *testing.T) {
+	again := calls(call(0, `"id":"a"`, function("t", "}")))
+	once := calls(`{"index":0,"function":{"arguments":"}"}}`)
 	tests := []struct{ name, in, decided string }{
 		{"empty arguments", calls(call(0, `"id":"a"`, function("t", ""))), "choice 0 call 0 a t({})\n"},
-		{"id, name and type again", calls(call(0, `"id":"a"`, function("t", "{"))) + calls(call(0, `"id":"a"`, function("t", "}"))), "choice 0 call 0 a t({})\n"},
+		{"id, name and type again", calls(call(0, `"id":"a"`, function("t", "{"))) + again, "choice 0 call 0 a t({})\n"},
 		{"empty and null again", calls(call(0, `"id":"a"`, function("t", "{"))) + calls(`{"index":0,"id":"","type":null,"function":{"name":"","arguments":"}"}}`), "choice 0 call 0 a t({})\n"},
 		{"white space around", calls(call(0, `"id":"a"`, function("t", " {} \n"))), "choice 0 call 0 a t( {} \n)\n"},
 		{"id after arguments", calls(`{"index":0,"function":{"arguments":"{}"}}`) + calls(call(0, `"id":"a","function":{"name":"t"}`)), "choice 0 call 0 a t({})\n"},
@@ -179,8 +182,9 @@ func TestWellFormed(t *testing.T) {
 			if got := o.decided(); got != test.decided {
 				t.Errorf("decided %q, want %q", got, test.decided)
 			}
-			if len(o.out) != len(in) { // text overtakes held calls, so the order may differ
-				t.Errorf("released\n%s\nwant\n%s", o.out, in)
+			want := strings.Replace(in, again, once, 1)
+			if len(o.out) != len(want) { // text overtakes held calls, so the order may differ
+				t.Errorf("released\n%s\nwant\n%s", o.out, want)
 			}
 		})
 	}

@@ -17,7 +17,7 @@ import (
 var update = flag.Bool("update", false, "rewrite the transcripts")
 
 // TestTranscripts runs every testdata/*.txtar: "in" is what the provider sends, one piece per line of the transcript; "out" is what the
-// client gets, "notes" what was decided and counted. A line "choices: 2" in the comment says how many were asked for.
+// client gets, "notes" what was decided and counted, and every kind of client reads what was decided. A line "choices: 2" in the comment says how many were asked for.
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -33,6 +33,7 @@ func TestTranscripts(t *testing.T) {
 			if in == "" {
 				t.Fatal("nothing in")
 			}
+			checkReleased(t, pass(configOf(t, ar), []byte(in), nil))
 			out, notes := play(configOf(t, ar), in)
 			got := map[string]string{"out": out, "notes": notes}
 			if *update {

@@ -21,7 +21,9 @@ type Chunk struct {
 
 	id, object, created, usage llm.Span
 
-	text   []byte // decoded arguments
+	text   []byte       // decoded arguments
+	outer  []callMember // of the elements of tool_calls
+	inner  []callMember // of their function or custom objects, and of function_call
 	reader *strictjson.Reader
 }
 
@@ -66,9 +68,25 @@ type CallDelta struct {
 	Given     bool   // carries arguments, if only empty ones
 	Wrong     bool   // something in it is not what it has to be
 
-	index llm.Span
-	entry int // in tool_calls
+	index        llm.Span
+	entry        int          // in tool_calls
+	outer, inner []callMember // its own members, and those of its function's or custom tool's part
 }
+
+// callMember is one member of a fragment, from its name's first byte to its value's last.
+type callMember struct {
+	span llm.Span
+	kind callMemberKind
+}
+
+type callMemberKind byte
+
+const (
+	callOther callMemberKind = iota
+	callID
+	callType
+	callName
+)
 
 // MaxIndex is the largest index that a choice or a call may have.
 const MaxIndex = 1<<16 - 1
@@ -91,7 +109,7 @@ var ( //nolint:gochecknoglobals // constants in all but syntax
 
 // Parse reads the data of one event, which must not change while the Chunk is in use.
 func (c *Chunk) Parse(doc []byte, l strictjson.Limits) error {
-	*c = Chunk{Doc: doc, Choices: c.Choices[:0], text: c.text[:0]}
+	*c = Chunk{Doc: doc, Choices: c.Choices[:0], text: c.text[:0], outer: c.outer[:0], inner: c.inner[:0]}
 	c.reader = strictjson.NewReader(doc, l)
 	err := c.parse()
 	c.reader.Close()

@@ -127,34 +127,55 @@ func (ch *ChunkChoice) classify(name string, value []byte) {
 func (c *Chunk) readCall(ch *ChunkChoice, i int) error {
 	r := c.reader
 	d := CallDelta{Index: -1, entry: i}
-	span := llm.Span{Start: r.Next()}
+	span, before := llm.Span{Start: r.Next()}, len(c.outer)
 	err := r.Object(callNames, func(m strictjson.Member) error {
-		if null, err := r.Null(); null || err != nil {
-			return err
-		}
-		var err error
-		switch m.Name {
-		case "index":
-			d.index, err = r.Skip()
-			d.Index = callIndex(d.index.Of(c.Doc))
-		case "id":
-			d.ID, err = d.readText(r)
-		case "type":
-			d.Type, err = d.readText(r)
-		case "function":
-			err = c.readFunction(&d, &d.Function)
-		case "custom":
-			err = c.readFunction(&d, &d.Custom)
+		kind, err := c.readCallMember(&d, m.Name)
+		if err == nil {
+			c.outer, err = appendCallMember(c.outer, r, m, kind)
 		}
 		return err
 	})
 	if len(ch.Calls) >= maxAnswerCalls {
 		return r.Fail(ErrNotChunk, "more tool calls than any event has")
 	}
+	d.outer = c.outer[before:len(c.outer):len(c.outer)]
 	span.End = r.Offset()
 	ch.entries = append(ch.entries, span)
 	ch.Calls = append(ch.Calls, d)
 	return err
+}
+
+func (c *Chunk) readCallMember(d *CallDelta, name string) (kind callMemberKind, err error) {
+	r := c.reader
+	if null, err := r.Null(); null || err != nil {
+		return callOther, err
+	}
+	switch name {
+	case "index":
+		d.index, err = r.Skip()
+		d.Index = callIndex(d.index.Of(c.Doc))
+	case "id":
+		kind = callID
+		d.ID, err = d.readText(r)
+	case "type":
+		kind = callType
+		d.Type, err = d.readText(r)
+	case "function":
+		err = c.readFunction(d, &d.Function)
+	case "custom":
+		err = c.readFunction(d, &d.Custom)
+	}
+	return kind, err
+}
+
+// appendCallMember notes a member whose value was read, or is of no interest and is skipped.
+func appendCallMember(to []callMember, r *strictjson.Reader, m strictjson.Member, kind callMemberKind) ([]callMember, error) {
+	if r.Offset() == m.NameSpan.End {
+		if _, err := r.Skip(); err != nil {
+			return to, err
+		}
+	}
+	return append(to, callMember{span: llm.Span{Start: m.NameSpan.Start, End: r.Offset()}, kind: kind}), nil
 }
 
 // readFunction reads what names the tool and carries a fragment of its arguments; part says which kind of tool has it.
@@ -168,28 +189,40 @@ func (c *Chunk) readFunction(d *CallDelta, part *bool) error {
 	if part == &d.Custom {
 		fragment = "input"
 	}
-	return r.Object(functionNames, func(m strictjson.Member) error {
-		if null, err := r.Null(); null || err != nil {
-			return err
-		}
-		var err error
-		switch m.Name {
-		case "name":
-			var name string
-			name, err = d.readText(r)
-			d.Wrong = d.Wrong || (d.Name != "" && d.Name != name)
-			d.Name = name
-		case fragment:
-			if d.expect(r, strictjson.String) {
-				before := len(c.text)
-				c.text, _, err = r.Text(c.text)
-				d.Arguments, d.Given = c.text[before:len(c.text):len(c.text)], true
-			}
-		case "arguments", "input":
-			d.Wrong = true // in the place of the other kind of tool
+	before := len(c.inner)
+	err := r.Object(functionNames, func(m strictjson.Member) error {
+		kind, err := c.readFunctionMember(d, m.Name, fragment)
+		if err == nil {
+			c.inner, err = appendCallMember(c.inner, r, m, kind)
 		}
 		return err
 	})
+	d.inner = c.inner[before:len(c.inner):len(c.inner)]
+	return err
+}
+
+func (c *Chunk) readFunctionMember(d *CallDelta, member, fragment string) (kind callMemberKind, err error) {
+	r := c.reader
+	if null, err := r.Null(); null || err != nil {
+		return callOther, err
+	}
+	switch member {
+	case "name":
+		var name string
+		kind = callName
+		name, err = d.readText(r)
+		d.Wrong = d.Wrong || (d.Name != "" && d.Name != name)
+		d.Name = name
+	case fragment:
+		if d.expect(r, strictjson.String) {
+			before := len(c.text)
+			c.text, _, err = r.Text(c.text)
+			d.Arguments, d.Given = c.text[before:len(c.text):len(c.text)], true
+		}
+	case "arguments", "input":
+		d.Wrong = true // in the place of the other kind of tool
+	}
+	return kind, err
 }
 
 // readText reads a string; another value is wrong, and is skipped.

@@ -3,6 +3,7 @@ package openaichat_test
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -78,6 +79,8 @@ func TestPiece(t *testing.T) {
 		{"neither", 0, openaichat.Piece{}, `[ {"index":0,"finish_reason":null,"delta":{},"logprobs":null} ], "usage":null}`},
 		{"one call", 0, openaichat.Piece{Calls: true, Finish: true, Keep: func(i int) (int, bool) { return 0, i == 1 }}, `[ {"index":0,"finish_reason":"tool_calls","delta":{"tool_calls":[{"id":"b","index":0,"function":{"name":"f","arguments":"{\"k\":1}"}}]},"logprobs":null} ], "usage":null}`},
 		{"legacy", 0, openaichat.Piece{Calls: true, Finish: true, Keep: func(i int) (int, bool) { return 0, i == 2 }}, `[ {"index":0,"finish_reason":"tool_calls","delta":{"function_call":{"name":"l","arguments":""}},"logprobs":null} ], "usage":null}`},
+		{"said before", 0, openaichat.Piece{Calls: true, Finish: true, Said: []openaichat.Said{{Type: true}, {ID: true, Name: true}, {Name: true}}}, `[ {"index":0,"finish_reason":"tool_calls","delta":{"tool_calls":[{"index":0,"id":"a"}, {"index":1,"function":{"arguments":"{\"k\":1}"}}],"function_call":{"arguments":""}},"logprobs":{"content":[]}} ], "usage":null}`},
+		{"said before by one that goes", 0, openaichat.Piece{Calls: true, Finish: true, Keep: func(i int) (int, bool) { return 0, i == 0 }, Said: []openaichat.Said{{ID: true}, {ID: true}, {Name: true}}}, `[ {"index":0,"finish_reason":"tool_calls","delta":{"tool_calls":[{"index":0}]},"logprobs":null} ], "usage":null}`},
 		{"stop", 0, openaichat.Piece{Text: true, Finish: true, Stop: true}, `[ {"index":0,"finish_reason":"stop","delta":{"role":"assistant","content":"x","reasoning":"r"},"logprobs":null} ], "usage":null}`},
 		{"the other", 1, openaichat.Piece{Text: true, Calls: true, Finish: true, Keep: all}, `[ {"delta":null,"index":1} ], "usage":null}`},
 	}
@@ -151,6 +154,16 @@ func FuzzPiece(f *testing.F) {
 			}
 			if !json.Valid(text) || !json.Valid(calls) {
 				t.Fatalf("%s, %s", text, calls)
+			}
+			all := slices.Repeat([]openaichat.Said{{ID: true, Type: true, Name: true}}, len(ch.Calls))
+			again := c.Piece(k, openaichat.Piece{Calls: true, Said: all})
+			if err := piece.Parse(again, strictjson.Limits{}); err != nil || len(piece.Choices[0].Calls) != len(ch.Calls) {
+				t.Fatalf("%s: %v", again, err)
+			}
+			for i, got := range piece.Choices[0].Calls {
+				if got.ID+got.Type != "" || (got.Name != "" && !(got.Function && got.Custom)) || string(got.Arguments) != string(ch.Calls[i].Arguments) {
+					t.Fatalf("%s still says what %s said", again, doc)
+				}
 			}
 		}
 	})

@@ -21,7 +21,14 @@ type Piece struct {
 
 	// Keep tells under which index the choice's i-th call goes out, and whether it does; nil keeps all as they are.
 	Keep func(i int) (index int, ok bool)
+
+	// Said tells what the i-th call has said before and does not say again; nil takes nothing away.
+	Said []Said
 }
+
+// Said are members of a call that clients put together from all fragments of it: most take the one that is there, but
+// many append each to what they had, so that a name that comes twice is another name to them.
+type Said struct{ ID, Type, Name bool }
 
 // Piece returns the chunk's k-th choice as a chunk of its own; the document itself when nothing changes. The log
 // probabilities, which may repeat what a call says, go only where all of its calls go.
@@ -75,6 +82,10 @@ func (c *Chunk) pieceOfDelta(s *llm.Splices, ch *ChunkChoice, p Piece) (kept int
 				s.Replace(d.index, strconv.AppendInt(nil, int64(index), 10))
 			}
 		}
+		if keep && i < len(p.Said) {
+			p.Said[i].remove(s, d.outer)
+			p.Said[i].remove(s, d.inner)
+		}
 	}
 	if tools {
 		s.Remove(ch.entries, func(i int) bool { return gone[i] })
@@ -94,6 +105,29 @@ func (c *Chunk) pieceOfDelta(s *llm.Splices, ch *ChunkChoice, p Piece) (kept int
 		}
 	})
 	return kept
+}
+
+// remove takes the members out that were said before.
+func (said Said) remove(s *llm.Splices, members []callMember) {
+	if said == (Said{}) {
+		return
+	}
+	spans := make([]llm.Span, len(members))
+	for i, m := range members {
+		spans[i] = m.span
+	}
+	s.Remove(spans, func(i int) bool {
+		switch members[i].kind {
+		case callID:
+			return said.ID
+		case callType:
+			return said.Type
+		case callName:
+			return said.Name
+		default:
+			return false
+		}
+	})
 }
 
 // AppendText appends an event with assistant text of our own in the stream that the chunk is of: same id, model and
