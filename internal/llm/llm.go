@@ -23,7 +23,7 @@ type Request struct {
 	Calls      []HistoryCall
 	Results    []ToolResult
 	Messages   int
-	Parts      []Part // every piece of context, in the order of the document
+	Parts      []Part    // every piece of context, in the order of the document
 	Features   []Feature // what runs tools or selects models outside our sight; asked of policy
 	Unknown    []string  // fields in no table ("name", or "messages.name"); refused unless policy lists them
 
