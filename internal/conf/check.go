@@ -33,6 +33,10 @@ func (d *decoder) check(c *Config) {
 	d.models(c)
 	d.credentials(c)
 	d.policies(c)
+	d.store(c)
+	d.storeSecrets(c)
+	d.roots(path{"store_ca_file"}, c.StoreCAFile)
+	d.quarantine(c)
 }
 
 // bad reports something wrong at a key.

@@ -25,13 +25,16 @@ type Config struct {
 	// Warnings are what is allowed and yet probably not meant.
 	Warnings Errors `yaml:"-"`
 
-	Listen          string              `yaml:"listen"`
-	Envoy           Envoy               `yaml:"envoy"`
-	ExtProc         ExtProc             `yaml:"extproc"`
-	Telemetry       Telemetry           `yaml:"telemetry"`
-	Audit           Audit               `yaml:"audit"`
-	Store           NotBuilt            `yaml:"store" ok:"memory"`
-	StoreKey        NotBuilt            `yaml:"store_key"`
+	Listen    string    `yaml:"listen"`
+	Envoy     Envoy     `yaml:"envoy"`
+	ExtProc   ExtProc   `yaml:"extproc"`
+	Telemetry Telemetry `yaml:"telemetry"`
+	Audit     Audit     `yaml:"audit"`
+	// Store is "memory" or the URL of a Redis.
+	Store           string              `yaml:"store"`
+	StoreKey        Secret              `yaml:"store_key"`
+	StorePassword   Secret              `yaml:"store_password"`
+	StoreCAFile     string              `yaml:"store_ca_file" path:"true"`
 	Identity        Identity            `yaml:"identity" required:"true"`
 	Providers       map[string]Provider `yaml:"providers" required:"true"`
 	DefaultProvider string              `yaml:"default_provider"`
@@ -39,7 +42,7 @@ type Config struct {
 	Credentials     []Credential        `yaml:"credentials"`
 	Policies        Policies            `yaml:"policies"`
 	Limits          Limits              `yaml:"limits"`
-	Quarantine      NotBuilt            `yaml:"quarantine"`
+	Quarantine      Quarantine          `yaml:"quarantine"`
 	MCP             NotBuilt            `yaml:"mcp"`
 	Pin             NotBuilt            `yaml:"pin"`
 

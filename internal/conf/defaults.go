@@ -9,7 +9,9 @@ func (c *Config) defaults() {
 	c.Listen = "127.0.0.1:10000"
 	c.Envoy.Concurrency = 2
 	c.Envoy.RunDir = "run"
-	c.Envoy.MessageTimeout = 10 * time.Second
+	c.Envoy.MessageTimeout = 20 * time.Second
+	c.Store = "memory"
+	c.Quarantine.defaults()
 	c.Telemetry.Metrics = "127.0.0.1:9464"
 	c.Telemetry.LogLevel = "info"
 	c.Telemetry.LogFormat = "text"
