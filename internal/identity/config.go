@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -42,7 +43,13 @@ func checked(cfg Config) (Config, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	cfg.HTTPClient = client(cfg.HTTPClient)
+	if cfg.DelegationKey == nil {
+		cfg.DelegationKey = make([]byte, delegationKey)
+		_, _ = rand.Read(cfg.DelegationKey) // never fails
+	}
 	switch {
+	case len(cfg.DelegationKey) != delegationKey:
+		return cfg, fmt.Errorf("the delegation key has %d bytes, not %d", len(cfg.DelegationKey), delegationKey)
 	case cfg.Skew > maxSkew:
 		return cfg, fmt.Errorf("skew %v is above %v: expired tokens would live on", cfg.Skew, maxSkew)
 	case cfg.Refresh < 0 || cfg.MaxStale < cfg.Refresh:

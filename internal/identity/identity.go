@@ -45,6 +45,9 @@ type Config struct {
 	// Epochs tells a principal's revocation epoch from a local copy. It is asked at each request: an error refuses
 	// (ErrRevoked as such, any other as "cannot be known now"), another number than before verifies again. Nil: none.
 	Epochs func(*Principal) (int64, error)
+	// DelegationKey seals delegated tokens (delegate.go): 32 secret bytes that all gateways behind one Envoy share. Nil is
+	// a random key, which ends with the process.
+	DelegationKey []byte
 	// HTTPClient fetches keys; nil is one with sane time limits.
 	HTTPClient *http.Client
 	// Now is the clock; nil is time.Now.

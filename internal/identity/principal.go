@@ -2,6 +2,7 @@ package identity
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -99,28 +100,39 @@ func (is *issuer) principal(claims map[string]any, exp time.Time) (*Principal, e
 	if p.tenant = tenant; len(is.Tenants) == 0 {
 		p.tenant = is.name(tenant)
 	}
-	p.subjects = []string{"*"}
-	if sub == "" || sub == client {
+	clientAlone := sub == "" || sub == client
+	if clientAlone {
 		p.subject, p.key = p.client, is.Name+"#"+escaped(client)
 	} else {
 		p.subject, p.key = is.name(sub), is.Name+"|"+escaped(sub)
-		p.subjects = append(p.subjects, "sub:"+p.subject)
 	}
-	if p.client != "" {
-		p.subjects = append(p.subjects, "client:"+p.client)
-	}
-	if p.user != "" {
-		p.subjects = append(p.subjects, "user:"+p.user)
-	}
-	for _, g := range p.groups {
-		p.subjects = append(p.subjects, "group:"+g)
-	}
-	for _, t := range p.teams {
-		p.subjects = append(p.subjects, "team:"+t)
-	}
-	p.subjects = sorted(p.subjects)
+	p.subjects = p.allSubjects(clientAlone)
 	return p, nil
 }
+
+// allSubjects lists every string of a grant that means p. The token of a client that got it for itself has no user's sub.
+func (p *Principal) allSubjects(clientAlone bool) []string {
+	out := []string{"*"}
+	if !clientAlone {
+		out = append(out, "sub:"+p.subject)
+	}
+	if p.client != "" {
+		out = append(out, "client:"+p.client)
+	}
+	if p.user != "" {
+		out = append(out, "user:"+p.user)
+	}
+	for _, g := range p.groups {
+		out = append(out, "group:"+g)
+	}
+	for _, t := range p.teams {
+		out = append(out, "team:"+t)
+	}
+	return sorted(out)
+}
+
+// clientAlone tells whether p is a client that speaks for itself; its key says so.
+func (p *Principal) clientAlone() bool { return strings.HasPrefix(p.key, p.issuer+"#") }
 
 // name scopes one name; "" is none and stays so.
 func (is *issuer) name(s string) string {
