@@ -19,6 +19,7 @@ import (
 // Identity turns an inbound credential into a principal. *identity.Verifier is the one that runs.
 type Identity interface {
 	Verify(ctx context.Context, token string) (*identity.Principal, *refuse.Refusal)
+	VerifyDelegated(token string) (identity.Delegation, *refuse.Refusal)
 	Anonymous() (*identity.Principal, bool)
 }
 
@@ -58,6 +59,7 @@ type Limits struct {
 
 	Exchanges              int // at once, in all
 	ConcurrentPerPrincipal int // at once, of one principal
+	InternalExchanges      int // at once, on the internal listener, besides Exchanges; zero: that listener is not served
 }
 
 // New makes the service, or says what is missing.
@@ -70,6 +72,11 @@ func New(cfg Config) (*Service, error) {
 	case l.RequestBytes <= 0, l.ResponseBytes <= 0, l.JSONDepth <= 0, l.HeldBytes <= 0, l.HeldCalls <= 0, l.EventBytes <= 0,
 		l.RequestDeadline <= 0, l.RequestWait <= 0, l.ResponseWait <= 0, l.StreamIdle <= 0, l.Exchanges <= 0, l.ConcurrentPerPrincipal <= 0:
 		return nil, errors.New("extproc: every limit must be above zero")
+	case l.InternalExchanges < 0:
+		return nil, errors.New("extproc: the number of internal exchanges is below zero")
 	}
-	return &Service{cfg: cfg, slots: make(chan struct{}, l.Exchanges), users: newUserSlots(l.ConcurrentPerPrincipal)}, nil
+	return &Service{
+		cfg: cfg, slots: make(chan struct{}, l.Exchanges), users: newUserSlots(l.ConcurrentPerPrincipal),
+		internalSlots: make(chan struct{}, l.InternalExchanges), internalUsers: newUserSlots(l.ConcurrentPerPrincipal),
+	}, nil
 }

@@ -14,6 +14,8 @@
 // A step takes values and returns a value or a *refuse.Refusal; reply.go alone builds protobuf. What was not decided is
 // not sent: a whole answer is withheld until every call in it is decided, and a stream goes through hold.Gate.
 //
+// The gateway's own model calls come by an internal listener, with a delegated token; internal.go says what differs there.
+//
 // Envoy takes a cleanly closed stream as leave to go on unguarded, so a stream whose exchange has not finished always
 // ends with an error status. The response half has no timeout in Envoy, so each wait has one here.
 package extproc

@@ -32,6 +32,7 @@ type exchange struct {
 	finished bool  // the last message was sent: a clean end is safe
 	failed   error // the stream must end with an error status
 
+	internal  bool // it came by the internal listener: a model call of our own
 	request   headerView
 	principal *identity.Principal
 	subject   policies.Principal
@@ -121,6 +122,7 @@ func (x *exchange) onRequestHeaders(h headerView, end bool) []reply {
 	x.shape = refuse.ShapeOf(path)
 	x.record.Path = clip(path)
 
+	x.record.Internal = x.internal
 	surface, refused := surfaceOf(h.get(":method"), path)
 	if refused != nil {
 		return x.refuse(refused)
@@ -134,6 +136,8 @@ func (x *exchange) onRequestHeaders(h headerView, end bool) []reply {
 		return x.refuse(refused)
 	}
 	switch {
+	case surface == modelList && x.internal:
+		return x.refuse(notInternal("a list of models"))
 	case surface == modelList:
 		return x.listModels()
 	case end:
@@ -157,6 +161,11 @@ func (x *exchange) onRequestBody(body []byte) []reply {
 		return x.refuse(refused)
 	}
 	x.wanted = wanted
+	if x.internal {
+		if refused := modelCallOnly(wanted); refused != nil {
+			return x.refuse(refused)
+		}
+	}
 	target, named, refused := x.resolve(wanted)
 	if refused != nil {
 		return x.refuse(refused)

@@ -63,6 +63,9 @@ func (x *exchange) authenticate(h headerView, query string) (*identity.Principal
 	if rest := identity.StripQuery(query); rest != "" {
 		return nil, refuse.New(http.StatusBadRequest, refuse.UnknownField, "this path takes no query parameters", "query parameters")
 	}
+	if x.internal {
+		return x.delegated(token)
+	}
 	if token == "" {
 		if p, ok := x.s.cfg.Identity.Anonymous(); ok {
 			return p, nil
@@ -83,7 +86,11 @@ func (x *exchange) admit(p *identity.Principal) *refuse.Refusal {
 		Groups: p.Groups(), Teams: p.Teams(), Scopes: p.Scopes(), Subjects: p.Subjects(), Anonymous: p.IsAnonymous(),
 	}
 	x.record.Issuer, x.record.Subject, x.record.User, x.record.Client = p.Issuer(), p.Subject(), p.User(), p.Client()
-	release, ok := x.s.users.take(p.Key())
+	users := x.s.users
+	if x.internal {
+		users = x.s.internalUsers
+	}
+	release, ok := users.take(p.Key())
 	if !ok {
 		return refuse.New(http.StatusTooManyRequests, refuse.Overloaded, "too many of your requests are in progress; try again when one has ended",
 			"principal has %d exchanges", x.s.cfg.Limits.ConcurrentPerPrincipal)
@@ -127,7 +134,7 @@ func (x *exchange) resolve(wanted *llm.Request) (route.Target, []policies.Model,
 // decideRequest asks policy whether this principal may use these models with these tools now.
 func (x *exchange) decideRequest(wanted *llm.Request, named []policies.Model) (policies.Decision, *refuse.Refusal) {
 	in := &policies.RequestInput{
-		Principal: x.subject, Surface: x.surface.String(), Stream: wanted.Stream, Model: named[0], Models: named,
+		Principal: x.subject, Surface: x.surfaceName(), Stream: wanted.Stream, Model: named[0], Models: named,
 		UnknownFields: wanted.Unknown, ToolChoice: wanted.Choice.Names,
 	}
 	for _, f := range wanted.Features {

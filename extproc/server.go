@@ -17,6 +17,9 @@ type Service struct {
 	cfg   Config
 	slots chan struct{}
 	users *userSlots
+	// The internal listener's own: an exchange that waits for its quarantine must not wait for a slot that it holds itself.
+	internalSlots chan struct{}
+	internalUsers *userSlots
 }
 
 // Process is one exchange: the only place that receives from and sends to Envoy.
@@ -24,14 +27,23 @@ type Service struct {
 // It never returns nil before the exchange has finished: Envoy would go on unguarded. It waits for Envoy's next message
 // no longer than the exchange says, and gives the exchange a turn when that time is over.
 func (s *Service) Process(stream extprocv3.ExternalProcessor_ProcessServer) (ended error) {
+	internal, err := internalListener(stream.Context())
+	if err != nil {
+		return err
+	}
+	slots := s.slots
+	if internal {
+		slots = s.internalSlots
+	}
 	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
+	case slots <- struct{}{}:
+		defer func() { <-slots }()
 	default:
 		s.cfg.Metrics.Overloaded()
 		return status.Error(codes.ResourceExhausted, "too many exchanges at once")
 	}
 	x := newExchange(stream.Context(), s)
+	x.internal = internal
 	defer x.end()
 	// One exchange that breaks must not take the others with it: it ends with an error, as any that did not finish.
 	defer func() {

@@ -32,6 +32,11 @@ type Record struct {
 	User    string `json:"user,omitempty"`
 	Client  string `json:"client,omitempty"`
 
+	// An exchange of the internal listener is a model call of ours: on whose exchange's behalf, and what for.
+	Internal bool   `json:"internal,omitempty"`
+	Parent   string `json:"parent_exchange,omitempty"`
+	Purpose  string `json:"purpose,omitempty"`
+
 	Path           string `json:"path,omitempty"`
 	Status         int    `json:"status,omitempty"`
 	UpstreamStatus int    `json:"upstream_status,omitempty"`

@@ -18,6 +18,13 @@ const (
 	DecisionID = "x-yellowjack-decision-id"
 )
 
+// Listener is gRPC metadata of an ext_proc stream, which Envoy's configuration sets (envoy/filter.go) and nothing in a request
+// can: which listener the request came by. ListenerInternal is the gateway's own; without it, the clients'.
+const (
+	Listener         = "x-yellowjack-listener"
+	ListenerInternal = "internal"
+)
+
 // DetailsPrefix begins the details of every response that the ext_proc service makes itself, Envoy's
 // response.code_details. By it Envoy's local-reply mappers know our answers from its own (envoy/localreply.go).
 const DetailsPrefix = "yellowjack_"

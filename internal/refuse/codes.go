@@ -29,6 +29,7 @@ const (
 	FeatureDenied         = "feature_denied"
 	BYOKDenied            = "byok_denied"
 	QuarantineUnavailable = "quarantine_unavailable"
+	InternalOnly          = "internal_only"
 	PolicyDenied          = "policy_denied"
 	PolicyError           = "policy_error"
 	NoProviderKey         = "no_provider_key"
