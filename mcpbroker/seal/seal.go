@@ -14,6 +14,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/yellowjack/yellowjack/internal/store"
@@ -60,7 +61,7 @@ func (b *Box) Seal(inner []byte, ttl time.Duration, bound ...string) string {
 // Open gives back the inner bytes.
 func (b *Box) Open(text string, bound ...string) ([]byte, error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(raw) < Overhead || raw[0] != version {
+	if err != nil || strings.ContainsAny(text, "\r\n") || len(raw) < Overhead || raw[0] != version { // the decoder skips line breaks
 		return nil, ErrOpen
 	}
 	nonce, closed := raw[1:1+b.aead.NonceSize()], raw[1+b.aead.NonceSize():]
