@@ -92,6 +92,7 @@ func (a *adminClient) live(ctx context.Context) (string, error) {
 func listenerAddress(body []byte) (string, error) {
 	var answer struct {
 		Listeners []struct {
+			Name  string `json:"name"`
 			Local struct {
 				Socket struct {
 					Address string `json:"address"`
@@ -103,11 +104,12 @@ func listenerAddress(body []byte) (string, error) {
 	if err := json.Unmarshal(body, &answer); err != nil {
 		return "", fmt.Errorf("admin /listeners: %w", err)
 	}
-	if len(answer.Listeners) == 0 {
-		return "", errors.New("no listener yet")
+	for _, l := range answer.Listeners {
+		if l.Name == gatewayListener {
+			return net.JoinHostPort(l.Local.Socket.Address, strconv.Itoa(l.Local.Socket.Port)), nil
+		}
 	}
-	s := answer.Listeners[0].Local.Socket
-	return net.JoinHostPort(s.Address, strconv.Itoa(s.Port)), nil
+	return "", errors.New("no listener yet")
 }
 
 // tail keeps the last line that Envoy logged at error or above, to say why it ended.

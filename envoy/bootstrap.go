@@ -24,8 +24,12 @@ func Bootstrap(c Config) (*bootstrapv3.Bootstrap, error) {
 		return nil, fmt.Errorf("envoy: %w", err)
 	}
 	var b builder
-	listener := b.listener(c)
-	clusters := []*clusterv3.Cluster{b.extProcCluster(c)}
+	listeners := []*listenerv3.Listener{b.listener(c, gateway(c))}
+	clusters := []*clusterv3.Cluster{b.extProcCluster(c, extProcCluster, c.Connections)}
+	if c.InternalSocket != "" {
+		listeners = append(listeners, b.listener(c, internal(c)))
+		clusters = append(clusters, b.extProcCluster(c, internalExtProcCluster, c.InternalRequests))
+	}
 	for _, p := range c.Providers {
 		clusters = append(clusters, b.providerCluster(c, p))
 	}
@@ -33,7 +37,7 @@ func Bootstrap(c Config) (*bootstrapv3.Bootstrap, error) {
 		Node:  &corev3.Node{Id: "yellowjack", Cluster: "yellowjack"},
 		Admin: admin(c.AdminSocket),
 		StaticResources: &bootstrapv3.Bootstrap_StaticResources{
-			Listeners: []*listenerv3.Listener{listener},
+			Listeners: listeners,
 			Clusters:  clusters,
 		},
 		OverloadManager: b.overload(c),

@@ -58,7 +58,9 @@ func goldenConfigs() map[string]envoy.Config {
 	loopback.ExtProc = "tcp://127.0.0.1:9002"
 	loopback.AccessLog = "stderr"
 	loopback.Providers = nil
-	return map[string]envoy.Config{"minimal": minimal(), "full": full, "loopback": loopback}
+	internal := minimal()
+	internal.InternalSocket, internal.InternalRequests = "/run/yellowjack/internal.sock", 32
+	return map[string]envoy.Config{"minimal": minimal(), "full": full, "loopback": loopback, "internal": internal}
 }
 
 // TestGolden compares each bootstrap with its file, and has the real Envoy validate exactly what the file says.
@@ -155,25 +157,29 @@ func TestBootstrapRefuses(t *testing.T) {
 		change func(*envoy.Config)
 		want   string
 	}{
-		"listen":              {func(c *envoy.Config) { c.Listen = "10000" }, "listen"},
-		"port":                {func(c *envoy.Config) { c.Listen = "127.0.0.1:99999" }, "usable port"},
-		"no admin":            {func(c *envoy.Config) { c.AdminSocket = "" }, "no socket path"},
-		"relative admin":      {func(c *envoy.Config) { c.AdminSocket = "run/admin.sock" }, "not absolute"},
-		"long admin":          {func(c *envoy.Config) { c.AdminSocket = long }, "104 bytes long"},
-		"long extproc":        {func(c *envoy.Config) { c.ExtProc = "unix://" + long }, "104 bytes long"},
-		"extproc path":        {func(c *envoy.Config) { c.ExtProc = "/run/extproc.sock" }, "unix:///path"},
-		"plain remote":        {func(c *envoy.Config) { c.ExtProc = "10.1.2.3:9002" }, "mutual TLS"},
-		"half TLS":            {func(c *envoy.Config) { c.ExtProc, c.ExtProcTLS = "10.1.2.3:9002", &envoy.ClientTLS{CA: "x"} }, "certificate"},
-		"TLS on a socket":     {func(c *envoy.Config) { c.ExtProcTLS = &envoy.ClientTLS{} }, "Unix socket"},
-		"access log":          {func(c *envoy.Config) { c.AccessLog = "access.log" }, "access log"},
-		"request bytes":       {func(c *envoy.Config) { c.RequestBytes = 2 << 30 }, "1 GiB"},
-		"cluster taken":       {func(c *envoy.Config) { c.Providers = append(c.Providers, c.Providers[0]) }, "taken"},
-		"the guard's cluster": {func(c *envoy.Config) { c.Providers[0].Cluster = "yellowjack_extproc" }, "taken"},
-		"no cluster":          {func(c *envoy.Config) { c.Providers[0].Cluster = "" }, "no cluster"},
-		"scheme":              {func(c *envoy.Config) { c.Providers[0].Scheme = "ftp" }, "neither http nor https"},
-		"host":                {func(c *envoy.Config) { c.Providers[0].Host = "user@openrouter.ai" }, "no host name"},
-		"provider port":       {func(c *envoy.Config) { c.Providers[0].Port = 70000 }, "port 70000"},
-		"CA for http":         {func(c *envoy.Config) { c.Providers[0].Scheme, c.Providers[0].CAFile = "http", "x" }, "plain http"},
+		"listen":               {func(c *envoy.Config) { c.Listen = "10000" }, "listen"},
+		"port":                 {func(c *envoy.Config) { c.Listen = "127.0.0.1:99999" }, "usable port"},
+		"no admin":             {func(c *envoy.Config) { c.AdminSocket = "" }, "no socket path"},
+		"relative admin":       {func(c *envoy.Config) { c.AdminSocket = "run/admin.sock" }, "not absolute"},
+		"long admin":           {func(c *envoy.Config) { c.AdminSocket = long }, "104 bytes long"},
+		"long extproc":         {func(c *envoy.Config) { c.ExtProc = "unix://" + long }, "104 bytes long"},
+		"extproc path":         {func(c *envoy.Config) { c.ExtProc = "/run/extproc.sock" }, "unix:///path"},
+		"plain remote":         {func(c *envoy.Config) { c.ExtProc = "10.1.2.3:9002" }, "mutual TLS"},
+		"half TLS":             {func(c *envoy.Config) { c.ExtProc, c.ExtProcTLS = "10.1.2.3:9002", &envoy.ClientTLS{CA: "x"} }, "certificate"},
+		"TLS on a socket":      {func(c *envoy.Config) { c.ExtProcTLS = &envoy.ClientTLS{} }, "Unix socket"},
+		"access log":           {func(c *envoy.Config) { c.AccessLog = "access.log" }, "access log"},
+		"request bytes":        {func(c *envoy.Config) { c.RequestBytes = 2 << 30 }, "1 GiB"},
+		"relative internal":    {func(c *envoy.Config) { c.InternalSocket = "run/internal.sock" }, "not absolute"},
+		"admin as internal":    {func(c *envoy.Config) { c.InternalSocket = c.AdminSocket }, "another's socket"},
+		"extproc as internal":  {func(c *envoy.Config) { c.InternalSocket = strings.TrimPrefix(c.ExtProc, "unix://") }, "another's socket"},
+		"the internal guard's": {func(c *envoy.Config) { c.Providers[0].Cluster = "yellowjack_extproc_internal" }, "taken"},
+		"cluster taken":        {func(c *envoy.Config) { c.Providers = append(c.Providers, c.Providers[0]) }, "taken"},
+		"the guard's cluster":  {func(c *envoy.Config) { c.Providers[0].Cluster = "yellowjack_extproc" }, "taken"},
+		"no cluster":           {func(c *envoy.Config) { c.Providers[0].Cluster = "" }, "no cluster"},
+		"scheme":               {func(c *envoy.Config) { c.Providers[0].Scheme = "ftp" }, "neither http nor https"},
+		"host":                 {func(c *envoy.Config) { c.Providers[0].Host = "user@openrouter.ai" }, "no host name"},
+		"provider port":        {func(c *envoy.Config) { c.Providers[0].Port = 70000 }, "port 70000"},
+		"CA for http":          {func(c *envoy.Config) { c.Providers[0].Scheme, c.Providers[0].CAFile = "http", "x" }, "plain http"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

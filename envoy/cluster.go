@@ -29,20 +29,21 @@ const httpOptions = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 // responseBuffer is what one upstream connection may have read ahead of a client or a service that is slow.
 const responseBuffer = 1 << 20
 
-// extProcCluster reaches the ext_proc service, by HTTP/2 on a Unix socket or on TCP with mutual TLS.
-func (b *builder) extProcCluster(c Config) *clusterv3.Cluster {
+// extProcCluster reaches the ext_proc service, by HTTP/2 on a Unix socket or on TCP with mutual TLS, for so many requests at
+// once.
+func (b *builder) extProcCluster(c Config, name string, requests int) *clusterv3.Cluster {
 	target, isSocket, err := extProcTarget(c.ExtProc)
 	if err != nil && b.err == nil {
 		b.err = err
 	}
-	cluster := b.cluster(c, extProcCluster, time.Second)
+	cluster := b.cluster(name, requests, time.Second)
 	h2 := &corev3.Http2ProtocolOptions{
 		InitialStreamWindowSize:     wrapperspb.UInt32(h2Window),
 		InitialConnectionWindowSize: wrapperspb.UInt32(16 * h2Window),
 	}
 	if isSocket {
 		cluster.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC}
-		cluster.LoadAssignment = endpoint(extProcCluster, pipeAddress(target))
+		cluster.LoadAssignment = endpoint(name, pipeAddress(target))
 	} else {
 		host, port, err := splitAddress(target)
 		if err != nil && b.err == nil {
@@ -52,11 +53,11 @@ func (b *builder) extProcCluster(c Config) *clusterv3.Cluster {
 		// A peer that vanished without a word is found within seconds, not at the next exchange's deadline.
 		h2.ConnectionKeepalive = &corev3.KeepaliveSettings{Interval: durationpb.New(10 * time.Second), Timeout: durationpb.New(5 * time.Second)}
 		if t := c.ExtProcTLS; t != nil {
-			name := t.ServerName
-			if name == "" {
-				name = host
+			expected := t.ServerName
+			if expected == "" {
+				expected = host
 			}
-			context := verified(name, t.CA)
+			context := verified(expected, t.CA)
 			context.CommonTlsContext.TlsCertificates = []*tlsv3.TlsCertificate{{CertificateChain: fileSource(t.Cert), PrivateKey: fileSource(t.Key)}}
 			context.CommonTlsContext.AlpnProtocols = []string{"h2"}
 			cluster.TransportSocket = b.tls(context)
@@ -72,7 +73,7 @@ func (b *builder) extProcCluster(c Config) *clusterv3.Cluster {
 
 // providerCluster reaches one provider: HTTP/2 where its TLS offers that, else HTTP/1.1.
 func (b *builder) providerCluster(c Config, p Provider) *clusterv3.Cluster {
-	cluster := b.cluster(c, p.Cluster, p.ConnectTimeout)
+	cluster := b.cluster(p.Cluster, c.Connections+c.InternalRequests, p.ConnectTimeout)
 	cluster.AltStatName = p.Name
 	cluster.PerConnectionBufferLimitBytes = wrapperspb.UInt32(responseBuffer)
 	b.resolve(cluster, p.Host, p.Port)
@@ -107,9 +108,9 @@ func (b *builder) providerCluster(c Config, p Provider) *clusterv3.Cluster {
 }
 
 // cluster is what both kinds share. Envoy's own circuit breakers stop at 1024, which live streams reach; ours stop where
-// the listener does, and never retry.
-func (b *builder) cluster(c Config, name string, connect time.Duration) *clusterv3.Cluster {
-	most := wrapperspb.UInt32(uint32(c.Connections)) // positive, and far under 2^32 by conf's limit
+// the listeners do, and never retry.
+func (b *builder) cluster(name string, requests int, connect time.Duration) *clusterv3.Cluster {
+	most := wrapperspb.UInt32(uint32(requests)) // positive, and far under 2^32 by conf's limit
 	return &clusterv3.Cluster{
 		Name:           name,
 		ConnectTimeout: durationpb.New(connect),

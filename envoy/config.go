@@ -28,6 +28,11 @@ type Config struct {
 	ExtProc string
 	// ExtProcTLS is mutual TLS towards the ext_proc service. TCP that is not loopback needs it.
 	ExtProcTLS *ClientTLS
+	// InternalSocket is the absolute path of the socket on which the gateway reaches itself for its own model calls
+	// (internal.go); it must be in a folder that only our user may enter. Empty is no such listener.
+	InternalSocket string
+	// InternalRequests bounds the requests on it.
+	InternalRequests int
 	// Providers are the upstreams; nothing else can be reached.
 	Providers []Provider
 	// ClusterHeader names the cluster a decided request goes to; empty is headers.Cluster.
@@ -86,6 +91,10 @@ func (c Config) withDefaults() Config {
 	c.RequestTimeout = orElse(c.RequestTimeout, time.Minute)
 	c.HeadersTimeout = orElse(c.HeadersTimeout, 10*time.Second)
 	c.Connections = orElse(c.Connections, 10_000)
+	c.InternalRequests = orElse(c.InternalRequests, 64)
+	if c.InternalSocket == "" {
+		c.InternalRequests = 0
+	}
 	providers := make([]Provider, len(c.Providers))
 	for i, p := range c.Providers {
 		p.ConnectTimeout = orElse(p.ConnectTimeout, 5*time.Second)
@@ -116,6 +125,14 @@ func (c Config) check() error {
 	if err := checkSocket(c.AdminSocket); err != nil {
 		bad("admin socket: %w", err)
 	}
+	if c.InternalSocket != "" {
+		if err := checkSocket(c.InternalSocket); err != nil {
+			bad("internal socket: %w", err)
+		}
+		if c.InternalSocket == c.AdminSocket || "unix://"+c.InternalSocket == c.ExtProc {
+			bad("internal socket: %s is another's socket", c.InternalSocket)
+		}
+	}
 	if err := c.checkExtProc(); err != nil {
 		bad("extproc: %w", err)
 	}
@@ -125,7 +142,7 @@ func (c Config) check() error {
 	if c.RequestBytes > 1<<30 {
 		bad("request bytes: %d is more than 1 GiB", c.RequestBytes)
 	}
-	seen := map[string]bool{extProcCluster: true}
+	seen := map[string]bool{extProcCluster: true, internalExtProcCluster: true}
 	for _, p := range c.Providers {
 		if err := p.check(); err != nil {
 			bad("provider %q: %w", p.Name, err)

@@ -4,6 +4,7 @@
 //
 //	listener.go    the connection manager: what a client may send at all; internal headers go before the first route match
 //	filter.go      the ext_proc filter and its modes, the router behind it
+//	internal.go    the listener by which the gateway reaches itself for its own model calls
 //	route.go       one route by cluster_header, and a refusal for whatever has none
 //	cluster.go     one cluster per provider (TLS verified), and the ext_proc service's own
 //	localreply.go  what Envoy answers by itself, in the shape of the caller's API

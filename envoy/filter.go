@@ -25,10 +25,10 @@ import (
 const pathState = "yellowjack.path"
 
 // filters is the chain: remember the path, ask the service, drop what it does not see, route.
-func (b *builder) filters(c Config) []*hcmv3.HttpFilter {
+func (b *builder) filters(c Config, d door) []*hcmv3.HttpFilter {
 	return []*hcmv3.HttpFilter{
 		b.filter("envoy.filters.http.set_filter_state", rememberPath()),
-		b.filter("envoy.filters.http.ext_proc", b.onceRequested(b.extension("envoy.filters.http.ext_proc", extProc(c)))),
+		b.filter("envoy.filters.http.ext_proc", b.onceRequested(b.extension("envoy.filters.http.ext_proc", extProc(c, d)))),
 		b.filter("envoy.filters.http.header_mutation", dropTrailers()),
 		b.filter("envoy.filters.http.router", &routerv3.Router{SuppressEnvoyHeaders: true}),
 	}
@@ -93,12 +93,15 @@ func (b *builder) xdsExtension(name string, m proto.Message) *xdscorev3.TypedExt
 //
 // What must stay as it is: failure_mode_allow false; no mode override; immediate responses never disabled;
 // grpc_service.timeout unset, as it would end long streams.
-func extProc(c Config) *extprocv3.ExternalProcessor {
+func extProc(c Config, d door) *extprocv3.ExternalProcessor {
 	return &extprocv3.ExternalProcessor{
 		StatPrefix: "yellowjack",
-		GrpcService: &corev3.GrpcService{TargetSpecifier: &corev3.GrpcService_EnvoyGrpc_{
-			EnvoyGrpc: &corev3.GrpcService_EnvoyGrpc{ClusterName: extProcCluster, Authority: "yellowjack-extproc"},
-		}},
+		GrpcService: &corev3.GrpcService{
+			TargetSpecifier: &corev3.GrpcService_EnvoyGrpc_{
+				EnvoyGrpc: &corev3.GrpcService_EnvoyGrpc{ClusterName: d.extProc, Authority: "yellowjack-extproc"},
+			},
+			InitialMetadata: d.tell,
+		},
 		FailureModeAllow: false,
 		StatusOnError:    &typev3.HttpStatus{Code: typev3.StatusCode_ServiceUnavailable},
 		MessageTimeout:   durationpb.New(c.MessageTimeout),

@@ -21,33 +21,48 @@ const requestRoom = 1 << 20
 // h2Window is what one HTTP/2 stream may send before it is read; the connection's is four times that.
 const h2Window = 1 << 20
 
-// listener accepts clients. Its buffer limit bounds a BUFFERED ext_proc body; a route's request_body_buffer_limit does
-// not.
-func (b *builder) listener(c Config) *listenerv3.Listener {
-	host, port, err := splitAddress(c.Listen)
-	if err != nil && b.err == nil {
-		b.err = err
-	}
+// door is what the clients' listener and the internal one (internal.go) differ in.
+type door struct {
+	name    string // of the listener and in statistics
+	address *corev3.Address
+	extProc string                // the cluster that its guard is reached by
+	tell    []*corev3.HeaderValue // gRPC metadata: what the guard is told of the listener
+	own     bool                  // only the gateway itself comes this way
+}
+
+// gateway is the clients' door.
+func gateway(c Config) door {
+	host, port, _ := splitAddress(c.Listen) // checked
+	return door{name: gatewayListener, address: socketAddress(host, port), extProc: extProcCluster}
+}
+
+// gatewayListener is the name of the clients' listener.
+const gatewayListener = "gateway"
+
+// listener accepts requests at a door. Its buffer limit bounds a BUFFERED ext_proc body; a route's
+// request_body_buffer_limit does not.
+func (b *builder) listener(c Config, d door) *listenerv3.Listener {
 	return &listenerv3.Listener{
-		Name:                          "gateway",
-		Address:                       socketAddress(host, port),
+		Name:                          d.name,
+		Address:                       d.address,
+		IgnoreGlobalConnLimit:         d.own,
 		PerConnectionBufferLimitBytes: wrapperspb.UInt32(uint32(c.RequestBytes + requestRoom)), // at most 1 GiB + 1 MiB
 		FilterChains: []*listenerv3.FilterChain{{
 			Filters: []*listenerv3.Filter{{
 				Name:       "envoy.filters.network.http_connection_manager",
-				ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: b.any(b.connectionManager(c))},
+				ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: b.any(b.connectionManager(c, d))},
 			}},
 		}},
 	}
 }
 
 // connectionManager says what a client may send at all. No upgrade is configured, so each is refused.
-func (b *builder) connectionManager(c Config) *hcmv3.HttpConnectionManager {
+func (b *builder) connectionManager(c Config, d door) *hcmv3.HttpConnectionManager {
 	return &hcmv3.HttpConnectionManager{
-		StatPrefix:                 "gateway",
+		StatPrefix:                 d.name,
 		CodecType:                  hcmv3.HttpConnectionManager_AUTO,
 		RouteSpecifier:             &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: b.routes(c)},
-		HttpFilters:                b.filters(c),
+		HttpFilters:                b.filters(c, d),
 		LocalReplyConfig:           b.localReplies(),
 		AccessLog:                  b.accessLog(c.AccessLog),
 		ServerName:                 "yellowjack",
