@@ -76,7 +76,11 @@ func compose(ctx context.Context, cfg *conf.Config, log *slog.Logger) (*guard, e
 	metrics.Policy(engine.Revision())
 	g.closers = append(g.closers, engine.Close)
 
-	verifier, err := identity.New(ctx, identityConfig(cfg, log))
+	secrets, err := storeKeys(cfg)
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := identity.New(ctx, identityConfig(cfg, secrets.Derive("delegation"), log))
 	if err != nil {
 		return nil, fmt.Errorf("identity: %w", err)
 	}
@@ -153,6 +157,7 @@ func limitsOf(cfg *conf.Config) extproc.Limits {
 		HeldBytes: int(l.HeldBytes), HeldCalls: l.HeldCalls, EventBytes: int(l.EventBytes),
 		RequestDeadline: l.RequestDeadline, RequestWait: l.StreamIdle, ResponseWait: l.ResponseWait, StreamIdle: l.StreamIdle,
 		Exchanges: l.Connections, ConcurrentPerPrincipal: l.ConcurrentPerPrincipal,
+		InternalExchanges: internalExchanges(cfg),
 	}
 }
 

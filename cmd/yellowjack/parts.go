@@ -14,10 +14,11 @@ import (
 )
 
 // identityConfig is the identity step's part of a configuration.
-func identityConfig(cfg *conf.Config, log *slog.Logger) identity.Config {
+func identityConfig(cfg *conf.Config, delegation []byte, log *slog.Logger) identity.Config {
 	id := cfg.Identity
 	out := identity.Config{
 		Anonymous: id.Anonymous, Skew: id.Skew, MaxStale: id.MaxStale, Refresh: id.Refresh, CacheSize: id.CacheSize, Log: log,
+		DelegationKey: delegation,
 	}
 	if out.Skew == 0 {
 		out.Skew = -1 // none; the step's zero is its default
@@ -37,8 +38,9 @@ func envoyConfig(cfg *conf.Config) (envoy.Config, error) {
 		Listen: cfg.Listen, AdminSocket: filepath.Join(cfg.Envoy.RunDir, "admin.sock"), ExtProc: cfg.ExtProc.Listen, AccessLog: cfg.Envoy.AccessLog,
 		RequestBytes: int(cfg.Limits.RequestBytes), MessageTimeout: cfg.Envoy.MessageTimeout,
 		// Ours run out first, so that the client reads an error in its API's shape.
-		StreamIdle:  max(cfg.Limits.StreamIdle, cfg.Limits.ResponseWait) + 30*time.Second,
-		Connections: cfg.Limits.Connections,
+		StreamIdle:     max(cfg.Limits.StreamIdle, cfg.Limits.ResponseWait) + 30*time.Second,
+		Connections:    cfg.Limits.Connections,
+		InternalSocket: internalSocket(cfg), InternalRequests: internalExchanges(cfg),
 	}
 	if t := cfg.Envoy.ClientTLS; t != nil {
 		out.ExtProcTLS = &envoy.ClientTLS{Cert: t.Cert, Key: t.Key, CA: t.CA, ServerName: t.ServerName}
