@@ -109,7 +109,7 @@ func (c *call) complete(reason string) {
 	}
 	switch {
 	case c.given && c.custom:
-		c.Arguments = openaichat.CustomArguments(c.arguments)
+		c.Arguments = llm.CustomArguments(c.arguments)
 	case c.given && len(c.arguments) == 0:
 		c.Arguments = []byte("{}") // as providers write, and clients read, that there are none
 	case !c.given || strictjson.CheckObject(c.arguments, strictjson.Limits{}) != nil:

@@ -24,6 +24,7 @@ type Request struct {
 	Results    []ToolResult
 	Messages   int
 	Parts      []Part    // every piece of context, in the order of the document
+	Media      []Media   // of the parts that are no text
 	Features   []Feature // what runs tools or selects models outside our sight; asked of policy
 	Unknown    []string  // fields in no table ("name", or "messages.name"); refused unless policy lists them
 
@@ -66,11 +67,13 @@ type ToolChoice struct {
 // ToolResult is one result in the history, under whatever role and shape.
 type ToolResult struct {
 	ID         string
+	IDSpan     Span   // the value; empty when there is none
 	Tool       string // the tool whose call it answers; "" when unknown
 	Role       string
 	Attributed bool // its call stands earlier in the history
 	Message    int  // index of its message
 	Content    Span // the content's value
+	Parts      Span // of the content, as indexes in Request.Parts
 	Bytes      int  // the content's length on the wire
 	Text       bool // the content is text alone
 }
@@ -78,8 +81,10 @@ type ToolResult struct {
 // HistoryCall is one tool call in the history.
 type HistoryCall struct {
 	ID, Tool  string
+	IDSpan    Span // the value; empty when there is none
 	Message   int
-	Arguments Span
+	Arguments Span // the value, a string; empty when there is none
+	Custom    bool // of a custom tool, whose arguments are a text
 }
 
 // Feature is one thing asked of policy by name: "plugins:web", ":online", "web_search_options", …

@@ -1,6 +1,9 @@
 package llm
 
-import "sort"
+import (
+	"cmp"
+	"slices"
+)
 
 // Splice replaces a span of a document.
 type Splice struct {
@@ -22,7 +25,7 @@ func (s *Splices) Apply(doc []byte) []byte {
 	if len(s.list) == 0 {
 		return doc
 	}
-	sort.SliceStable(s.list, func(i, j int) bool { return s.list[i].Start < s.list[j].Start })
+	slices.SortStableFunc(s.list, func(a, b Splice) int { return cmp.Compare(a.Start, b.Start) })
 	size := len(doc)
 	for _, c := range s.list {
 		size += len(c.Text) - c.Len()

@@ -2,7 +2,6 @@ package openaichat
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/yellowjack/yellowjack/internal/llm"
 )
@@ -19,11 +18,18 @@ type Edit struct {
 	Model       string          // as the provider names it; "" leaves it
 	HideTools   map[string]bool // tools that are not offered, by name
 	DropResults map[int]string  // results, by index, and the text that takes the place of each
+
+	Results   map[int][]byte // the same, as bytes; a result stands in one of the two
+	CallIDs   map[int]string // calls of the history, by index, and the id of each at the provider
+	ResultIDs map[int]string // results, and the id of the call that each answers
+	Arguments map[int][]byte // calls, and their arguments in the form of llm.ToolCall
+	PartTexts map[int][]byte // parts, by index, and the text that takes the place of each; see replacePart
 }
 
 // Apply makes the changes, and returns the document itself when there are none. Whatever does not change stays byte for
 // byte. Tools are taken out of tools, functions and the allowed list of tool_choice; when the last one leaves, its
-// companions leave too. A tool_choice that names a hidden tool is an error: nothing would be called in its place.
+// companions leave too. A tool_choice that names a hidden tool is an error: nothing would be called in its place. So is
+// an edit of something that is not there, and two edits of one place.
 func Apply(r *llm.Request, e Edit) ([]byte, error) {
 	lay, ok := r.Layout.(*layout)
 	if !ok {
@@ -36,11 +42,8 @@ func Apply(r *llm.Request, e Edit) ([]byte, error) {
 	if err := hideTools(&s, r, lay, e.HideTools); err != nil {
 		return nil, err
 	}
-	for i, text := range e.DropResults {
-		if i < 0 || i >= len(r.Results) {
-			return nil, fmt.Errorf("openaichat: the request has no result %d", i)
-		}
-		s.Replace(r.Results[i].Content, appendQuoted(nil, text))
+	if err := editHistory(&s, r, lay, e); err != nil {
+		return nil, err
 	}
 	return s.Apply(r.Doc), nil
 }

@@ -8,6 +8,8 @@ type class byte
 const (
 	// inert fields shape the text that the model writes, or the provider's accounts. They pass byte for byte.
 	inert class = iota
+	// prose fields are as inert as that, and carry text of the application's that the model reads.
+	prose
 	// structural fields are read: the messages, the tools and their companions, the model.
 	structural
 	// asked fields select models, run tools or fetch content where no proxy can see, or make the provider keep the
@@ -60,9 +62,9 @@ var fields = map[string]field{ //nolint:gochecknoglobals // a constant in all bu
 	"logit_bias":            {inert, anObject},
 	"logprobs":              {inert, aBool},
 	"top_logprobs":          {inert, aNumber},
-	"response_format":       {inert, anObject},
+	"response_format":       {prose, anObject},
 	"structured_outputs":    {inert, aBool},
-	"prediction":            {inert, anObject},
+	"prediction":            {prose, anObject},
 	"verbosity":             {inert, aString},
 	"reasoning":             {inert, anObject},
 	"reasoning_effort":      {inert, aString},
@@ -127,6 +129,7 @@ var ( //nolint:gochecknoglobals // constants in all but syntax
 	toolFuncNames    = strictjson.NewNames("name", "description", "parameters", "strict", "format", "cache_control")
 	choiceToolNames  = strictjson.NewNames("type", "function", "custom", "allowed_tools", "mode", "tools", "name")
 	pluginNames      = strictjson.NewNames("id")
+	mediaNames       = strictjson.NewNames("url", "detail", "data", "format", "file_data", "file_id", "file_url", "filename")
 
 	// words are the values that cost nothing to read.
 	words = strictjson.NewNames("user", "assistant", "tool", "system", "developer", "function", "custom", "text", "image_url")

@@ -16,7 +16,7 @@ import (
 
 // seeds adds the inputs of the golden archives.
 func seeds(f *testing.F, pattern string) {
-	files, err := filepath.Glob(filepath.Join("testdata", pattern))
+	files, err := filepath.Glob(pattern)
 	if err != nil || len(files) == 0 {
 		f.Fatalf("no archives: %v", err)
 	}
@@ -26,7 +26,7 @@ func seeds(f *testing.F, pattern string) {
 			f.Fatal(err)
 		}
 		for _, part := range archive.Files {
-			if part.Name == "in.json" {
+			if strings.HasPrefix(part.Name, "in") {
 				f.Add(part.Data, uint8(0b101))
 			}
 		}
@@ -36,7 +36,8 @@ func seeds(f *testing.F, pattern string) {
 // FuzzRequest: no input panics, spans hold what they say, and an edit leaves a request that parses again, with the hidden
 // tools gone, the others as they were, and everything else the same.
 func FuzzRequest(f *testing.F) {
-	seeds(f, "request-*.txtar")
+	seeds(f, "testdata/request-*.txtar")
+	seeds(f, "../testdata/results/*.txtar")
 	f.Fuzz(func(t *testing.T, doc []byte, hide uint8) {
 		before := bytes.Clone(doc)
 		r, err := ParseRequest(doc, strictjson.Limits{MaxDepth: 20})
@@ -75,6 +76,7 @@ func FuzzRequest(f *testing.F) {
 }
 
 func checkSpans(t *testing.T, r *llm.Request) {
+	checkParts(t, r)
 	var model string
 	if json.Unmarshal(r.ModelSpan.Of(r.Doc), &model) != nil || model != r.Model {
 		t.Fatalf("model %q is not %q", r.ModelSpan.Of(r.Doc), r.Model)
@@ -136,7 +138,7 @@ func checkEdited(t *testing.T, r, again *llm.Request, e Edit, left []string) {
 // FuzzResponse: no input panics, a call that is taken for good has strict arguments, and what is released parses again
 // and holds exactly the calls that were allowed.
 func FuzzResponse(f *testing.F) {
-	seeds(f, "response-*.txtar")
+	seeds(f, "testdata/response-*.txtar")
 	f.Fuzz(func(t *testing.T, doc []byte, allow uint8) {
 		before := bytes.Clone(doc)
 		r, err := ParseResponse(doc, strictjson.Limits{MaxDepth: 20})

@@ -28,6 +28,7 @@ type layout struct {
 	members []member      // top level, every one
 	allowed []allowedTool // the elements of tool_choice.allowed_tools.tools
 	named   []string      // the tools that tool_choice and function_call name by themselves
+	extras  map[int]extra // what results carry besides their content, by their index
 }
 
 // member is one name and value of an object.
@@ -44,19 +45,19 @@ type allowedTool struct {
 
 // parser reads one request.
 type parser struct {
-	r    *strictjson.Reader
-	doc  []byte
-	req  *llm.Request
-	lay  *layout
-	refs references
-	made []llm.HistoryCall // of the message that is being read
+	r       *strictjson.Reader
+	doc     []byte
+	req     *llm.Request
+	lay     *layout
+	refs    references
+	message message // that is being read
 }
 
 // ParseRequest reads the body of a chat completion. Its errors are a *strictjson.Error, for what is not strict JSON or
 // is of the wrong type, or a *FieldError. The view refers to doc, which nobody may change.
 func ParseRequest(doc []byte, l strictjson.Limits) (*llm.Request, error) {
-	p := &parser{doc: doc, lay: &layout{}}
-	p.req = &llm.Request{Doc: doc, Choices: 1, Layout: p.lay}
+	p := &parser{doc: doc, lay: &layout{members: make([]member, 0, 8)}}
+	p.req = &llm.Request{Doc: doc, Choices: 1, Layout: p.lay, Parts: make([]llm.Part, 0, partsFor(len(doc)))}
 	p.r = strictjson.NewReader(doc, l)
 	defer p.r.Close()
 	seen := false
@@ -67,7 +68,11 @@ func ParseRequest(doc []byte, l strictjson.Limits) (*llm.Request, error) {
 			seen = seen || m.Name == "messages"
 			err = p.readField(m.Name, f)
 		} else {
+			span := llm.Span{Start: start}
 			err = p.unknown("", m.Name)
+			if span.End = p.r.Offset(); err == nil {
+				p.outside(p.part(llm.TextPart, span))
+			}
 		}
 		end := p.r.Offset()
 		if err == nil && end <= start { // cannot be: both read the value
@@ -140,7 +145,11 @@ func (p *parser) readField(name string, f field) error {
 	case "metadata":
 		err = p.readMetadata()
 	case "plugins":
-		err = p.readPlugins()
+		span := llm.Span{Start: p.r.Next()}
+		if err = p.readPlugins(); err == nil { // some take a prompt
+			span.End = p.r.Offset()
+			p.outside(p.part(llm.TextPart, span))
+		}
 	case "provider":
 		err = p.readProvider()
 	case "preset":
@@ -157,6 +166,9 @@ func (p *parser) readField(name string, f field) error {
 		span, err = p.r.Skip()
 		if f.class == asked {
 			p.feature(name, string(span.Of(p.doc)))
+		}
+		if err == nil && (f.class == prose || f.class == asked && (kind == strictjson.Object || kind == strictjson.Array)) {
+			p.outside(p.part(llm.TextPart, span))
 		}
 	}
 	return err

@@ -1,6 +1,10 @@
 package openaichat
 
 import (
+	"bytes"
+
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/strictjson"
 )
@@ -8,118 +12,111 @@ import (
 // message is what is known of one message when all of it has been read: its members come in any order.
 type message struct {
 	index   int
+	start   int // of its value in the document
 	role    string
 	name    string
 	id      string // tool_call_id
+	idSpan  llm.Span
 	content llm.Span
-	held    bool   // has a content member
-	text    bool   // the content is text alone
-	legacy  string // the function_call's name
-	named   bool   // has tool_call_id
+	parts   llm.Span // of the content, as indexes in Request.Parts
+	first   int      // its first part in Request.Parts
+	calls   int      // its first call in Request.Calls
+	held    bool     // has a content member
+	text    bool     // the content is text alone
+	legacy  string   // the function_call's name
+	named   bool     // has tool_call_id
+	extra   bool     // has a member besides its content that the model may read
 }
 
 // references finds the call that a result answers.
 type references struct {
 	calls  map[string]reference
 	legacy string // the last function_call that has no result yet
+	tool   string // of the last call
 }
 
 type reference struct {
-	tool    string
-	message int
-	spent   bool // it has its result, or is ambiguous
+	call  int32 // index in Request.Calls
+	spent bool  // it has its result, or is ambiguous
 }
 
 func (p *parser) readMessages() error {
 	p.refs.calls = map[string]reference{}
+	m := &p.message
+	read := func(is strictjson.Member) error { return p.readMessageMember(m, is.Name) }
 	return p.r.Array(func(i int) error {
-		m := message{index: i, text: true}
-		p.made = p.made[:0]
-		if err := p.r.Object(messageNames, func(member strictjson.Member) error { return p.readMessageMember(&m, member) }); err != nil {
+		*m = message{index: i, start: p.r.Next(), text: true, first: len(p.req.Parts), calls: len(p.req.Calls)}
+		if err := p.r.Object(messageNames, read); err != nil {
 			return err
 		}
 		p.req.Messages++
-		return p.settle(&m)
+		return p.settle(m)
 	})
 }
 
-func (p *parser) readMessageMember(m *message, member strictjson.Member) error {
+func (p *parser) readMessageMember(m *message, name string) error {
 	null := p.r.Kind() == strictjson.Null
-	if null && member.Name != "content" && messageNames.Has(member.Name) {
+	if null && name != "content" && messageNames.Has(name) {
 		return nil // as if it were not there
 	}
 	var err error
-	switch member.Name {
+	switch name {
 	case "role":
 		m.role, err = p.r.Word(words)
 	case "name":
-		m.name, _, err = p.r.String()
+		var span llm.Span
+		m.name, span, err = p.r.String()
+		if err == nil {
+			p.part(llm.NamePart, span)
+		}
 	case "tool_call_id":
 		m.named = true
-		m.id, _, err = p.r.String()
+		m.id, m.idSpan, err = p.repeated(func(raw []byte) string {
+			if ref, ok := p.refs.calls[string(raw)]; ok {
+				return p.req.Calls[ref.call].ID
+			}
+			return ""
+		})
 	case "content":
 		m.held = true
-		m.content.Start = p.r.Next()
+		m.parts.Start, m.content.Start = len(p.req.Parts), p.r.Next()
 		err = p.readContent(m)
-		m.content.End = p.r.Offset()
+		m.parts.End, m.content.End = len(p.req.Parts), p.r.Offset()
 	case "tool_calls":
 		err = p.r.Array(func(int) error { return p.readHistoryCall(m) })
 	case "function_call":
 		call := llm.HistoryCall{Message: m.index}
 		if err = p.readHistoryFunction("arguments", &call); err == nil {
 			m.legacy = call.Tool
-			p.made = append(p.made, call)
+			err = p.addCall(call)
 		}
 	case "reasoning", "reasoning_content", "refusal":
 		if p.r.Kind() != strictjson.String {
 			return p.failHere("", "must be a string")
 		}
-	case "audio", "annotations", "reasoning_details", "images", "cache_control", "prefix", "partial":
+		m.extra = true
+		kind := llm.ReasoningPart
+		if name == "refusal" {
+			kind = llm.TextPart
+		}
+		err = p.textPart(kind)
+	case "annotations":
+		m.extra = true
+		err = p.textPart(llm.TextPart)
+	case "reasoning_details":
+		m.extra = true
+		err = p.textPart(llm.ReasoningPart)
+	case "audio", "images":
+		m.extra = true
+		err = p.readMessageMedia(name)
+	case "cache_control", "prefix", "partial":
 	default:
-		err = p.unknown("messages.", member.Name)
+		m.extra = true
+		if err = p.noteUnknown("messages.", name); err == nil {
+			err = p.textPart(llm.TextPart)
+		}
 	}
 	return err
-}
-
-// readContent reads a content: a string, a list of parts, or null.
-func (p *parser) readContent(m *message) error {
-	switch p.r.Kind() {
-	case strictjson.String, strictjson.Null:
-		_, err := p.r.Skip()
-		return err
-	case strictjson.Array:
-		return p.r.Array(func(int) error {
-			kind, other := "", false
-			err := p.r.Object(partNames, func(member strictjson.Member) error {
-				switch member.Name {
-				case "type":
-					var err error
-					kind, err = p.r.Word(words)
-					return err
-				case "text":
-					if k := p.r.Kind(); k != strictjson.String && k != strictjson.None {
-						return p.failHere("", "must be a string")
-					}
-				case "cache_control":
-				case "image_url", "input_audio", "file", "video_url", "refusal", "thinking", "signature":
-					other = true
-				default:
-					other = true
-					return p.unknown("messages.content.", member.Name)
-				}
-				return nil
-			})
-			if err == nil && !partKinds[kind] {
-				err = p.failHere(".type", "is not a kind of part that is known")
-			}
-			m.text = m.text && kind == "text" && !other
-			return err
-		})
-	case strictjson.None:
-		_, err := p.r.Skip()
-		return err
-	}
-	return p.failHere("", "must be a string, a list of parts, or null")
 }
 
 // readHistoryCall reads one of the tool calls that an earlier answer made.
@@ -133,14 +130,14 @@ func (p *parser) readHistoryCall(m *message) error {
 		var err error
 		switch member.Name {
 		case "id":
-			call.ID, _, err = p.r.String()
+			call.ID, call.IDSpan, err = p.r.String()
 		case "type":
 			kind, err = p.r.Word(words)
 		case typeFunction:
 			parts[0] = true
 			err = p.readHistoryFunction("arguments", &call)
 		case typeCustom:
-			parts[1] = true
+			parts[1], call.Custom = true, true
 			err = p.readHistoryFunction("input", &call)
 		case "index", "extra_content", "cache_control":
 		default:
@@ -155,7 +152,43 @@ func (p *parser) readHistoryCall(m *message) error {
 		kind != typeFunction && kind != typeCustom {
 		return p.failHere("", "must be a call of a function or of a custom tool")
 	}
-	p.made = append(p.made, call)
+	return p.addCall(call)
+}
+
+// repeated reads a string that most often has been read before: it is what known finds then, and costs no allocation.
+func (p *parser) repeated(known func(raw []byte) string) (string, llm.Span, error) {
+	if p.r.Kind() != strictjson.String {
+		return p.r.String() // says what is wrong with it
+	}
+	span, err := p.r.Skip()
+	if err != nil {
+		return "", span, err
+	}
+	raw := span.Of(p.doc)
+	if bare := raw[1 : len(raw)-1]; bytes.IndexByte(bare, '\\') < 0 {
+		if text := known(bare); text == string(bare) {
+			return text, span, nil
+		}
+		return string(bare), span, nil
+	}
+	text, err := jsontext.AppendUnquote(nil, raw)
+	return string(text), span, err
+}
+
+// addCall takes a call of the message that is being read into the view.
+func (p *parser) addCall(call llm.HistoryCall) error {
+	if len(p.req.Calls) >= maxResults {
+		return p.fail("messages", "has too many tool calls")
+	}
+	if call.Arguments.Len() > 0 {
+		if i := p.part(llm.ArgumentsPart, call.Arguments); i >= 0 {
+			p.req.Parts[i].Call = len(p.req.Calls)
+		}
+	}
+	if p.req.Calls == nil {
+		p.req.Calls = make([]llm.HistoryCall, 0, p.left())
+	}
+	p.req.Calls = append(p.req.Calls, call)
 	return nil
 }
 
@@ -167,7 +200,8 @@ func (p *parser) readHistoryFunction(arguments string, call *llm.HistoryCall) er
 		var err error
 		switch member.Name {
 		case "name":
-			call.Tool, _, err = p.r.String()
+			call.Tool, _, err = p.repeated(func([]byte) string { return p.refs.tool })
+			p.refs.tool = call.Tool
 		case arguments:
 			if p.r.Kind() != strictjson.String {
 				return p.failHere("", "must be a string")
@@ -187,7 +221,8 @@ func (p *parser) readHistoryFunction(arguments string, call *llm.HistoryCall) er
 
 // settle takes the complete message into the view.
 func (p *parser) settle(m *message) error {
-	if len(p.made) > 0 && m.role != "assistant" {
+	result := -1
+	if len(p.req.Calls) > m.calls && m.role != "assistant" {
 		return p.failHere("", "only an assistant's message makes tool calls")
 	}
 	if m.named && m.role != "tool" {
@@ -204,37 +239,46 @@ func (p *parser) settle(m *message) error {
 		if len(p.req.Results) >= maxResults {
 			return p.fail("messages", "has too many tool results")
 		}
+		result = len(p.req.Results)
+		if p.req.Results == nil {
+			p.req.Results = make([]llm.ToolResult, 0, p.left())
+		}
 		p.req.Results = append(p.req.Results, p.attribute(m))
+		if err := p.noteExtra(m, result); err != nil {
+			return err
+		}
 	case "":
 		return p.failHere(".role", "is required")
 	default:
 		return p.failHere(".role", "is not a role that is known")
 	}
+	p.settleParts(m, result)
 	return nil
 }
 
 // noteCalls remembers the calls that results may answer. An id that comes again, as some providers number calls afresh
 // in each answer, means the later call; one that names two tools in the same message means none.
 func (p *parser) noteCalls(m *message) {
-	for _, c := range p.made {
+	for i := m.calls; i < len(p.req.Calls); i++ {
+		c := &p.req.Calls[i]
 		if c.ID == "" {
 			continue
 		}
-		call := reference{tool: c.Tool, message: m.index}
-		if old, ok := p.refs.calls[c.ID]; ok && old.message == m.index {
-			call.spent = old.spent || old.tool != c.Tool
+		ref := reference{call: int32(i)} //nolint:gosec // at most maxResults
+		if old, ok := p.refs.calls[c.ID]; ok && int(old.call) >= m.calls {
+			ref.spent = old.spent || p.req.Calls[old.call].Tool != c.Tool
 		}
-		p.refs.calls[c.ID] = call
+		p.refs.calls[c.ID] = ref
 	}
 	p.refs.legacy = m.legacy
-	p.req.Calls = append(p.req.Calls, p.made...)
 }
 
 // attribute makes the result of a message and finds its call. A result without one, or whose name is another's, is from
 // an unknown tool, and so is the second result of one call.
 func (p *parser) attribute(m *message) llm.ToolResult {
 	result := llm.ToolResult{
-		ID: m.id, Role: m.role, Message: m.index, Content: m.content, Bytes: m.content.Len(), Text: m.text,
+		ID: m.id, IDSpan: m.idSpan, Role: m.role, Message: m.index,
+		Content: m.content, Parts: m.parts, Bytes: m.content.Len(), Text: m.text,
 	}
 	if m.role == "function" {
 		if m.name != "" && m.name == p.refs.legacy {
@@ -243,10 +287,13 @@ func (p *parser) attribute(m *message) llm.ToolResult {
 		p.refs.legacy = ""
 		return result
 	}
-	if call, ok := p.refs.calls[m.id]; ok && !call.spent && (m.name == "" || m.name == call.tool) {
-		call.spent = true
-		p.refs.calls[m.id] = call
-		result.Tool, result.Attributed = call.tool, true
+	ref, ok := p.refs.calls[m.id]
+	if !ok || ref.spent {
+		return result
+	}
+	if tool := p.req.Calls[ref.call].Tool; m.name == "" || m.name == tool {
+		p.refs.calls[m.id] = reference{call: ref.call, spent: true}
+		result.Tool, result.Attributed = tool, true
 	}
 	return result
 }

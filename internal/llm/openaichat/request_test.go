@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/strictjson"
 )
 
@@ -197,18 +196,5 @@ func TestHiddenNamesAreAnError(t *testing.T) {
 		if out, err := Apply(r, Edit{HideTools: map[string]bool{"a": true}}); !errors.As(err, &field) {
 			t.Errorf("%s: %s %v", in, out, err)
 		}
-	}
-}
-
-func TestApplyRefusesWhatItCannotDo(t *testing.T) {
-	if _, err := Apply(&llm.Request{}, Edit{}); err == nil {
-		t.Error("a request of another dialect was edited")
-	}
-	r, err := ParseRequest([]byte(`{"model":"m","messages":[]}`), strictjson.Limits{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Apply(r, Edit{DropResults: map[int]string{0: "x"}}); err == nil {
-		t.Error("a result that is not there was dropped")
 	}
 }

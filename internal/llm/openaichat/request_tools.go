@@ -112,6 +112,18 @@ func (p *parser) addTool(t llm.Tool) error {
 	if len(p.req.Tools) >= maxTools {
 		return p.fail("tools", "offers too many tools")
 	}
+	describe := [2]llm.Span{t.Description, t.Schema}
+	if t.Server {
+		describe[0] = t.Span // what its members mean is the provider's
+	}
+	for _, span := range describe {
+		if span.Len() == 0 {
+			continue
+		}
+		if i := p.part(llm.DescriptionPart, span); i >= 0 {
+			p.req.Parts[i].Tool = len(p.req.Tools)
+		}
+	}
 	p.req.Tools = append(p.req.Tools, t)
 	return nil
 }

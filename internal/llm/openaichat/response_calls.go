@@ -108,7 +108,7 @@ func readAnswerFunction(r *strictjson.Reader, c *llm.ToolCall, arguments string,
 	case !given:
 		malform(c, badArguments)
 	case arguments == "input":
-		c.Arguments = append(appendQuoted([]byte(`{"input":`), string(c.Arguments)), '}')
+		c.Arguments = llm.CustomArguments(c.Arguments)
 	case len(c.Arguments) == 0:
 		// Providers write no arguments as an empty string, and clients take it for {}. Only of a function: an empty
 		// input of a custom tool is a text like any other.

@@ -2,9 +2,6 @@ package openaichat
 
 import (
 	"strconv"
-	"strings"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/sse"
@@ -160,13 +157,7 @@ func (c *Chunk) appendMember(dst []byte, name string, value llm.Span) []byte {
 }
 
 // appendQuoted appends text as a JSON string; what is not UTF-8 in it is replaced.
-func appendQuoted(dst []byte, text string) []byte {
-	out, err := jsontext.AppendQuote(dst, strings.ToValidUTF8(text, "\uFFFD"))
-	if err != nil { // cannot be: the text is UTF-8 now
-		return append(dst, `""`...)
-	}
-	return out
-}
+func appendQuoted[T ~string | ~[]byte](dst []byte, text T) []byte { return llm.AppendQuoted(dst, text) }
 
 // AppendError appends the event by which a stream ends in the middle: body is an object with an error in it, as a
 // refused request gets it. No [DONE] follows one.
@@ -186,9 +177,4 @@ func (c *Chunk) WithoutCalls() []byte {
 		}
 	}
 	return s.Apply(c.Doc)
-}
-
-// CustomArguments are the arguments of a call of a custom tool, whose input is text: {"input": text}.
-func CustomArguments(input []byte) []byte {
-	return append(appendQuoted([]byte(`{"input":`), string(input)), '}')
 }
