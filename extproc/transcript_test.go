@@ -5,11 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"regexp"
 	"sort"
 	"strings"
@@ -23,65 +20,23 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/yellowjack/yellowjack/extproc"
+	"github.com/yellowjack/yellowjack/internal/txtest"
 )
-
-var update = flag.Bool("update", false, "rewrite the transcripts' outputs")
 
 // TestTranscripts plays testdata/*.txtar. A file named "in KIND …" is one message of Envoy's (its text is the headers,
 // one a line, or the body); "out" is what the service sent, and "audit" the line that it left. ${sara} in a header
 // stands for a valid token of hers; ${expired} and the like for bad ones.
 func TestTranscripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no transcripts: %v", err)
-	}
 	w := newWorld(t)
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			archive, err := txtar.ParseFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			sink := &lastRecord{}
-			stream := &script{ctx: t.Context(), in: messages(t, w, archive)}
-			service := w.service(t, sink, nil)
-			end := service.Process(stream)
-			got := map[string]string{
-				"out":   render(stream.sent, end),
-				"audit": sink.render(t),
-			}
-			changed := false
-			for i, f := range archive.Files {
-				want, isOutput := got[f.Name]
-				if !isOutput {
-					continue
-				}
-				delete(got, f.Name)
-				if string(f.Data) == want {
-					continue
-				}
-				changed = true
-				archive.Files[i].Data = []byte(want)
-				if !*update {
-					t.Errorf("%s:\n--- want\n%s--- got\n%s", f.Name, f.Data, want)
-				}
-			}
-			for _, name := range []string{"out", "audit"} {
-				if text, missing := got[name]; missing {
-					changed = true
-					archive.Files = append(archive.Files, txtar.File{Name: name, Data: []byte(text)})
-					if !*update {
-						t.Errorf("%s is not in the transcript; run with -update", name)
-					}
-				}
-			}
-			if *update && changed {
-				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil { //nolint:gosec // test data
-					t.Fatal(err)
-				}
-			}
-		})
-	}
+	txtest.Play(t, "testdata/*.txtar", func(t *testing.T, archive *txtar.Archive) []txtar.File {
+		sink := &lastRecord{}
+		stream := &script{ctx: t.Context(), in: messages(t, w, archive)}
+		end := w.service(t, sink, nil).Process(stream)
+		return []txtar.File{
+			{Name: "out", Data: []byte(render(stream.sent, end))},
+			{Name: "audit", Data: []byte(sink.render(t))},
+		}
+	})
 }
 
 // script is a stream that plays messages and then ends as Envoy ends it.

@@ -4,32 +4,23 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/rogpeppe/go-internal/txtar"
 	"pgregory.net/rapid"
 
 	"github.com/yellowjack/yellowjack/internal/hold"
 	"github.com/yellowjack/yellowjack/internal/llm"
+	"github.com/yellowjack/yellowjack/internal/txtest"
 )
 
 var fuzzConfig = hold.Config{Choices: 2, MaxEvent: 8 << 10, MaxHeld: 32 << 10, MaxCalls: 16}
 
 func seed(f *testing.F) {
 	f.Helper()
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		f.Fatal("no transcripts", err)
-	}
-	for i, file := range files {
-		ar, err := txtar.ParseFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
-		in := []byte(section(ar, "in"))
+	for i, ar := range txtest.Seeds(f, "testdata/*.txtar") {
+		in := []byte(txtest.Text(ar, "in"))
 		f.Add(in, uint64(i))
 		f.Add(bytes.ReplaceAll(in, []byte("\n"), []byte("\r\n")), uint64(i))
 		f.Add(bytes.ReplaceAll(in, []byte("\n"), []byte("\r")), uint64(i))

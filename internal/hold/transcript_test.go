@@ -1,10 +1,7 @@
 package hold_test
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,53 +9,21 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/yellowjack/yellowjack/internal/hold"
+	"github.com/yellowjack/yellowjack/internal/txtest"
 )
-
-var update = flag.Bool("update", false, "rewrite the transcripts")
 
 // TestTranscripts runs every testdata/*.txtar: "in" is what the provider sends, one piece per line of the transcript; "out" is what the
 // client gets, "notes" what was decided and counted, and every kind of client reads what was decided. A line "choices: 2" in the comment says how many were asked for.
 func TestTranscripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no transcripts", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			ar, err := txtar.ParseFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			in := section(ar, "in")
-			if in == "" {
-				t.Fatal("nothing in")
-			}
-			checkReleased(t, pass(configOf(t, ar), []byte(in), nil))
-			out, notes := play(configOf(t, ar), in)
-			got := map[string]string{"out": out, "notes": notes}
-			if *update {
-				ar.Files = []txtar.File{{Name: "in", Data: []byte(in)}, {Name: "out", Data: []byte(out)}, {Name: "notes", Data: []byte(notes)}}
-				if err := os.WriteFile(file, txtar.Format(ar), 0o600); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			for name, text := range got {
-				if want := section(ar, name); text != want {
-					t.Errorf("%s:\n%s\nwant:\n%s", name, text, want)
-				}
-			}
-		})
-	}
-}
-
-func section(ar *txtar.Archive, name string) string {
-	for _, f := range ar.Files {
-		if f.Name == name {
-			return string(f.Data)
+	txtest.Play(t, "testdata/*.txtar", func(t *testing.T, ar *txtar.Archive) []txtar.File {
+		in := txtest.Text(ar, "in")
+		if in == "" {
+			t.Fatal("nothing in")
 		}
-	}
-	return ""
+		checkReleased(t, pass(configOf(t, ar), []byte(in), nil))
+		out, notes := play(configOf(t, ar), in)
+		return []txtar.File{{Name: "out", Data: []byte(out)}, {Name: "notes", Data: []byte(notes)}}
+	})
 }
 
 func configOf(t *testing.T, ar *txtar.Archive) hold.Config {

@@ -4,27 +4,18 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/rogpeppe/go-internal/txtar"
-
 	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/strictjson"
+	"github.com/yellowjack/yellowjack/internal/txtest"
 )
 
 // seeds adds the inputs of the golden archives.
 func seeds(f *testing.F, pattern string) {
-	files, err := filepath.Glob(pattern)
-	if err != nil || len(files) == 0 {
-		f.Fatalf("no archives: %v", err)
-	}
-	for _, file := range files {
-		archive, err := txtar.ParseFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
+	f.Helper()
+	for _, archive := range txtest.Seeds(f, pattern) {
 		for _, part := range archive.Files {
 			if strings.HasPrefix(part.Name, "in") {
 				f.Add(part.Data, uint8(0b101))

@@ -3,10 +3,7 @@ package openaichat
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,50 +12,24 @@ import (
 
 	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/strictjson"
+	"github.com/yellowjack/yellowjack/internal/txtest"
 )
 
-var update = flag.Bool("update", false, "rewrite the outputs in testdata")
-
-// golden plays each archive: play gets its inputs by name and returns its outputs, which the archive holds after them.
+// golden plays each archive: play gets its inputs by name, and returns its outputs.
 func golden(t *testing.T, pattern string, outputs []string, play func(in map[string][]byte) map[string]string) {
-	files, err := filepath.Glob(pattern)
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no archives %s: %v", pattern, err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			archive, err := txtar.ParseFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			in := map[string][]byte{}
-			for _, f := range archive.Files {
-				in[f.Name] = bytes.TrimSuffix(f.Data, []byte("\n"))
-			}
-			got := play(in)
-			var kept []txtar.File
-			for _, f := range archive.Files {
-				if _, output := got[f.Name]; !output {
-					kept = append(kept, f)
-				}
-			}
-			for _, name := range outputs {
-				if got[name] == "" {
-					continue
-				}
-				if want := string(in[name]); got[name] != want && !*update {
-					t.Errorf("%s:\n got %s\nwant %s", name, got[name], want)
-				}
-				kept = append(kept, txtar.File{Name: name, Data: []byte(got[name] + "\n")})
-			}
-			if *update {
-				archive.Files = kept
-				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-		})
-	}
+	t.Helper()
+	txtest.Play(t, pattern, func(_ *testing.T, archive *txtar.Archive) []txtar.File {
+		in := map[string][]byte{}
+		for _, f := range archive.Files {
+			in[f.Name] = bytes.TrimSuffix(f.Data, []byte("\n"))
+		}
+		got := play(in)
+		var out []txtar.File
+		for _, name := range outputs {
+			out = append(out, txtar.File{Name: name, Data: []byte(got[name])})
+		}
+		return out
+	})
 }
 
 // A request's archive: in.json, and the edit, a line each: "model NAME", "hide TOOL", "drop INDEX TEXT", "result INDEX
