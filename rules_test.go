@@ -66,6 +66,14 @@ var rules = []rule{
 		reason: "go-redis stays behind the store's interface, which memory and Redis share with one conformance suite",
 	},
 	{
+		imports: []string{"github.com/openai"}, only: []string{"internal/quarantine/dual"},
+		reason: "a model is called in one place, by the gateway's own internal listener; everything else edits the bytes that somebody else sends",
+	},
+	{
+		imports: []string{"policies", "internal/hold", "internal/audit", "internal/identity"}, not: []string{"internal/quarantine/…"},
+		reason: "quarantine takes values and returns values: who asks, what policy says and what goes on record is the walk's",
+	},
+	{
 		imports: []string{"github.com/mark3labs/mcp-go", "github.com/modelcontextprotocol"}, only: []string{"mcpbroker/…"}, tests: true,
 		reason: "MCP is the broker's",
 	},
