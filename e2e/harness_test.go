@@ -352,7 +352,7 @@ func (g *gateway) leaks() []string {
 	var out []string
 	for place, text := range places {
 		// A token's header is the same for all tokens of a key: eyJ… is the beginning of each.
-		for _, secret := range []string{everyoneKey, financeKey, saraKey, "eyJhbGciOi", "its-secret"} {
+		for _, secret := range []string{everyoneKey, financeKey, saraKey, storeKey, "eyJhbGciOi", "yjd1.", "its-secret"} {
 			if strings.Contains(text, secret) {
 				out = append(out, fmt.Sprintf("%s has the secret %s…", place, secret[:8]))
 			}
