@@ -46,7 +46,7 @@ var rules = []rule{
 		reason: "Envoy's protobuf types stay at the edge: a change of Envoy's API then touches the builders and the replies, never a decision (the benchmark's no-op service is such an edge of its own)",
 	},
 	{
-		imports: []string{"google.golang.org/grpc"}, only: []string{"extproc", "bench/…"},
+		imports: []string{"google.golang.org/grpc"}, only: []string{"extproc", "internal/bidi", "bench/…"},
 		reason: "gRPC is how Envoy reaches the walk; a step takes values and returns a value",
 	},
 	{

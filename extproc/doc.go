@@ -11,7 +11,7 @@
 //
 //	local reply? → status → encoding → parse → model → policy.toolcall → release
 //
-// A step takes values and returns a value or a *refuse.Refusal; reply.go alone builds protobuf. What was not decided is
+// A step takes values and returns a value or a *refuse.Refusal; message.go alone reads protobuf and reply.go builds it. What was not decided is
 // not sent: a whole answer is withheld until every call in it is decided, and a stream goes through hold.Gate.
 //
 // The gateway's own model calls come by an internal listener, with a delegated token; internal.go says what differs there.

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
-
 	"github.com/yellowjack/yellowjack/internal/audit"
 	"github.com/yellowjack/yellowjack/internal/credential"
 	"github.com/yellowjack/yellowjack/internal/headers"
@@ -69,7 +67,7 @@ func newExchange(ctx context.Context, s *Service) *exchange {
 }
 
 // handle takes one message of Envoy's and returns what to send. A message out of order is an error that ends the stream.
-func (x *exchange) handle(m *extprocv3.ProcessingRequest) []reply {
+func (x *exchange) handle(m message) []reply {
 	began := time.Now()
 	x.heard = began
 	half := 0
@@ -81,34 +79,34 @@ func (x *exchange) handle(m *extprocv3.ProcessingRequest) []reply {
 	return out
 }
 
-func (x *exchange) step(m *extprocv3.ProcessingRequest) []reply {
-	switch in := m.GetRequest().(type) {
-	case *extprocv3.ProcessingRequest_RequestHeaders:
+func (x *exchange) step(m message) []reply {
+	switch m.kind {
+	case requestHeaders:
 		if x.phase == beforeRequest {
-			return x.onRequestHeaders(viewOf(in.RequestHeaders.GetHeaders()), in.RequestHeaders.GetEndOfStream())
+			return x.onRequestHeaders(m.headers, m.end)
 		}
-	case *extprocv3.ProcessingRequest_RequestBody:
-		if x.phase == awaitRequestBody && in.RequestBody.GetEndOfStream() {
-			return x.onRequestBody(in.RequestBody.GetBody())
+	case requestBody:
+		if x.phase == awaitRequestBody && m.end {
+			return x.onRequestBody(m.body)
 		}
-	case *extprocv3.ProcessingRequest_ResponseHeaders:
+	case responseHeaders:
 		// A stream may begin here: a local reply that Envoy made before this filter saw the request.
 		if x.phase <= awaitResponse {
-			return x.onResponseHeaders(viewOf(in.ResponseHeaders.GetHeaders()), codeDetails(m), in.ResponseHeaders.GetEndOfStream())
+			return x.onResponseHeaders(m.headers, m.details, m.end)
 		}
-	case *extprocv3.ProcessingRequest_ResponseBody:
+	case responseBody:
 		if x.finished { // what the upstream still sent after we ended the answer
 			return nil
 		}
 		if x.phase == inResponse && x.response != nil {
-			return x.settle(x.response.body(in.ResponseBody.GetBody(), in.ResponseBody.GetEndOfStream()))
+			return x.settle(x.response.body(m.body, m.end))
 		}
-	case *extprocv3.ProcessingRequest_ResponseTrailers:
+	case responseTrailers:
 		if x.finished {
 			return nil
 		}
 		if x.phase == inResponse && x.response != nil {
-			return x.settle(x.response.trailers(viewOf(in.ResponseTrailers.GetTrailers())))
+			return x.settle(x.response.trailers(m.headers))
 		}
 	}
 	x.cut("out_of_order", errOutOfOrder)

@@ -14,13 +14,15 @@ import (
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	"github.com/rogpeppe/go-internal/txtar"
 	"go.uber.org/goleak"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	grpcmetadata "google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/yellowjack/yellowjack/extproc"
 	"github.com/yellowjack/yellowjack/internal/audit"
 	"github.com/yellowjack/yellowjack/internal/credential"
+	"github.com/yellowjack/yellowjack/internal/headers"
 	"github.com/yellowjack/yellowjack/internal/identity"
 	"github.com/yellowjack/yellowjack/policies"
 )
@@ -90,7 +92,6 @@ func TestAuditFirst(t *testing.T) {
 
 // quiet is a stream on which Envoy says what in holds, each after its pause, and then nothing.
 type quiet struct {
-	grpc.ServerStream
 	ctx  context.Context
 	in   chan *extprocv3.ProcessingRequest
 	sent []*extprocv3.ProcessingResponse
@@ -100,22 +101,31 @@ type quiet struct {
 
 func (q *quiet) Context() context.Context { return q.ctx }
 
-func (q *quiet) Recv() (*extprocv3.ProcessingRequest, error) {
+func (q *quiet) Listener() []string {
+	return grpcmetadata.ValueFromIncomingContext(q.ctx, headers.Listener)
+}
+
+func (q *quiet) Recv(wait time.Duration) ([]byte, error) {
 	select {
 	case m, ok := <-q.in:
 		if !ok {
 			return nil, io.EOF
 		}
-		return m, nil
+		return proto.Marshal(m)
+	case <-time.After(wait):
+		return nil, extproc.ErrWait
 	case <-q.ctx.Done():
 		return nil, q.ctx.Err()
 	}
 }
 
-func (q *quiet) Send(m *extprocv3.ProcessingResponse) error {
-	q.sent = append(q.sent, m)
-	q.at = append(q.at, time.Since(q.from))
-	return nil
+func (q *quiet) Send(replies []extproc.Reply) error {
+	sent, err := decoded(replies)
+	for _, m := range sent {
+		q.sent = append(q.sent, m)
+		q.at = append(q.at, time.Since(q.from))
+	}
+	return err
 }
 
 // TestWaits leaves the service alone at each point: every wait ends, with an answer in the caller's shape where one can
@@ -317,8 +327,8 @@ type entering struct {
 	entered chan struct{}
 }
 
-func (e *entering) Send(m *extprocv3.ProcessingResponse) error {
-	err := e.quiet.Send(m)
+func (e *entering) Send(replies []extproc.Reply) error {
+	err := e.quiet.Send(replies)
 	select {
 	case e.entered <- struct{}{}:
 	default: // only the first matters

@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"time"
 
-	"google.golang.org/protobuf/types/known/structpb"
-
 	"github.com/yellowjack/yellowjack/internal/headers"
 	"github.com/yellowjack/yellowjack/internal/refuse"
 )
@@ -174,7 +172,7 @@ func (x *exchange) late() []reply {
 
 // metadata is the exchange as Envoy's access log may show it. Envoy merges what it gets: the second time only what was
 // not known before is sent.
-func (x *exchange) metadata() *structpb.Struct {
+func (x *exchange) metadata() []header {
 	r := &x.record
 	if x.described {
 		return metadata(header{"decision", r.Decision}, header{"code", r.Code})

@@ -1,28 +1,15 @@
 package extproc
 
-import (
-	"strings"
-
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-)
+import "strings"
 
 // headerView reads one HTTP message's headers as Envoy sent them: names in lower case, several lines of one name apart.
-type headerView struct{ list []*corev3.HeaderValue }
-
-func viewOf(m *corev3.HeaderMap) headerView { return headerView{m.GetHeaders()} }
-
-func valueOf(h *corev3.HeaderValue) string {
-	if raw := h.GetRawValue(); len(raw) > 0 {
-		return string(raw)
-	}
-	return h.GetValue()
-}
+type headerView struct{ list []header }
 
 // get returns the first value of name, or "".
 func (v headerView) get(name string) string {
 	for _, h := range v.list {
-		if h.GetKey() == name {
-			return valueOf(h)
+		if h.name == name {
+			return h.value
 		}
 	}
 	return ""
@@ -32,8 +19,8 @@ func (v headerView) get(name string) string {
 func (v headerView) all(name string) []string {
 	var out []string
 	for _, h := range v.list {
-		if strings.EqualFold(h.GetKey(), name) {
-			out = append(out, valueOf(h))
+		if strings.EqualFold(h.name, name) {
+			out = append(out, h.value)
 		}
 	}
 	return out
@@ -71,8 +58,8 @@ func towardsClient(name string) bool {
 func (v headerView) unwanted(keep func(string) bool) []string {
 	var out []string
 	for _, h := range v.list {
-		if name := h.GetKey(); !keep(name) && !strings.HasPrefix(name, ":") && !strings.HasPrefix(name, "x-envoy-") {
-			out = append(out, name)
+		if !keep(h.name) && !strings.HasPrefix(h.name, ":") && !strings.HasPrefix(h.name, "x-envoy-") {
+			out = append(out, h.name)
 		}
 	}
 	return out

@@ -1,11 +1,9 @@
 package extproc
 
 import (
-	"context"
 	"net/http"
 
 	"google.golang.org/grpc/codes"
-	grpcmetadata "google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/yellowjack/yellowjack/internal/headers"
@@ -21,8 +19,7 @@ import (
 
 // internalListener tells whether an exchange came by the internal listener. Its gRPC metadata says so, which stands in Envoy's
 // configuration: no header of a request becomes metadata. What says anything else is no Envoy of ours.
-func internalListener(ctx context.Context) (bool, error) {
-	said := grpcmetadata.ValueFromIncomingContext(ctx, headers.Listener)
+func internalListener(said []string) (bool, error) {
 	switch {
 	case len(said) == 0:
 		return false, nil

@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
-
 	"github.com/yellowjack/yellowjack/internal/headers"
 	"github.com/yellowjack/yellowjack/internal/refuse"
 )
@@ -25,16 +23,6 @@ type answer interface {
 // upstreamDetails is how Envoy marks a response that an upstream gave; every other value of response.code_details is a
 // local reply. A status would not tell them apart: an upstream can answer 503 as well.
 const upstreamDetails = "via_upstream"
-
-// codeDetails reads response.code_details from the attributes of a message, "" when it is not there.
-func codeDetails(m *extprocv3.ProcessingRequest) string {
-	for _, s := range m.GetAttributes() {
-		if v := s.GetFields()["response.code_details"]; v != nil {
-			return v.GetStringValue()
-		}
-	}
-	return ""
-}
 
 // onResponseHeaders tells what kind of answer comes: Envoy's own, an upstream's error, a whole answer, or a stream.
 // Anything else is never relayed.

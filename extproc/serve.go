@@ -10,15 +10,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
-	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/health"
-	healthpb "google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/yellowjack/yellowjack/internal/bidi"
+	"github.com/yellowjack/yellowjack/internal/headers"
 )
 
 // TLS names the PEM files of a listener that authenticates its clients: without a certificate of ClientCA nobody gets an
@@ -27,60 +26,95 @@ type TLS struct{ Cert, Key, ClientCA string }
 
 // Server is the gRPC server of a Service: the ext_proc service and gRPC health, nothing else; no reflection.
 type Server struct {
-	grpc   *grpc.Server
-	health *health.Server
+	wire    *bidi.Server
+	serving atomic.Bool
 }
+
+// The methods that are served.
+const (
+	processMethod  = "/envoy.service.ext_proc.v3.ExternalProcessor/Process"
+	processService = "envoy.service.ext_proc.v3.ExternalProcessor"
+	healthMethod   = "/grpc.health.v1.Health/Check"
+)
 
 // NewServer makes the server. files is nil on a Unix socket and on loopback.
 func NewServer(s *Service, files *TLS) (*Server, error) {
-	transport := insecure.NewCredentials()
+	out := &Server{}
+	out.serving.Store(true)
+	cfg := bidi.Config{
+		Methods: map[string]bidi.Handler{
+			processMethod: func(call *bidi.Stream) error { return s.Process(envoyStream{call}) },
+			healthMethod:  out.check,
+		},
+		Metadata: []string{headers.Listener},
+		// Above the body limit: Envoy may buffer a little more, and the service says then which limit was passed.
+		MaxMessage: s.cfg.Limits.RequestBytes + (8 << 20),
+		MaxStreams: s.cfg.Limits.Exchanges + s.cfg.Limits.InternalExchanges,
+		Stall:      s.cfg.Limits.StreamIdle,
+		Log:        s.cfg.Log,
+	}
 	if files != nil {
-		cfg, err := files.config()
-		if err != nil {
+		var err error
+		if cfg.TLS, err = files.config(); err != nil {
 			return nil, err
 		}
-		transport = credentials.NewTLS(cfg)
 	}
-	const window = 1 << 20
-	g := grpc.NewServer(
-		grpc.Creds(transport),
-		// Above the body limit: grpc-go's default of 4 MiB would cut a body that Envoy was allowed to buffer.
-		grpc.MaxRecvMsgSize(s.cfg.Limits.RequestBytes+(8<<20)),
-		grpc.MaxConcurrentStreams(uint32(s.cfg.Limits.Exchanges)), //nolint:gosec // a positive limit
-		grpc.InitialWindowSize(window),
-		grpc.InitialConnWindowSize(16*window),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
-	)
-	h := health.NewServer()
-	extprocv3.RegisterExternalProcessorServer(g, s)
-	healthpb.RegisterHealthServer(g, h)
-	return &Server{g, h}, nil
+	var err error
+	if out.wire, err = bidi.New(cfg); err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
-// Serve serves until Drain or Close; it returns nil after either.
-func (s *Server) Serve(l net.Listener) error {
-	err := s.grpc.Serve(l)
-	if errors.Is(err, grpc.ErrServerStopped) {
-		return nil
+// envoyStream is a call as the exchange sees it.
+type envoyStream struct{ *bidi.Stream }
+
+func (e envoyStream) Listener() []string         { return e.Metadata(headers.Listener) }
+func (e envoyStream) Send(replies []Reply) error { return bidi.Send(e.Stream, replies) }
+
+// check is gRPC's health check (grpc.health.v1): what asks for nothing in particular, or for the service, is told whether
+// new exchanges are taken.
+func (s *Server) check(call *bidi.Stream) error {
+	const serving, notServing = 1, 2
+	b, err := call.Recv(healthWait)
+	if err != nil {
+		return status.Error(codes.Internal, "no question came")
 	}
-	return err
+	service := ""
+	w := wireOf(b)
+	for w.next() {
+		if w.is(1) {
+			service = string(w.bytes())
+		}
+	}
+	switch {
+	case w.broken:
+		return status.Error(codes.InvalidArgument, "the question cannot be read")
+	case service != "" && service != processService:
+		return status.Error(codes.NotFound, "unknown service")
+	}
+	answer := health(notServing)
+	if s.serving.Load() {
+		answer = serving
+	}
+	return bidi.Send(call, []health{answer})
 }
+
+// healthWait is how long a health check may take to ask.
+const healthWait = 10 * time.Second
+
+// health is a HealthCheckResponse.
+type health int
+
+func (h health) Append(b []byte) []byte { return appendNumber(b, 1, int(h)) }
+
+// Serve serves until Drain; it returns nil then.
+func (s *Server) Serve(l net.Listener) error { return s.wire.Serve(l) }
 
 // Drain takes no new exchanges and lets the open ones end, until ctx is over; then it cuts them with an error status.
 func (s *Server) Drain(ctx context.Context) {
-	s.health.Shutdown()
-	done := make(chan struct{})
-	go func() {
-		s.grpc.GracefulStop()
-		close(done)
-	}()
-	select {
-	case <-done:
-	case <-ctx.Done():
-		s.grpc.Stop()
-		<-done
-	}
+	s.serving.Store(false)
+	s.wire.Drain(ctx)
 }
 
 // Listen opens address: unix:///path, in a folder made with mode 0700 and the socket with 0600, or host:port.
@@ -126,6 +160,6 @@ func (f *TLS) config() (*tls.Config, error) {
 	}
 	return &tls.Config{
 		Certificates: []tls.Certificate{pair}, ClientCAs: pool,
-		ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS13,
+		ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS13, NextProtos: []string{"h2"},
 	}, nil
 }

@@ -1,19 +1,20 @@
 package extproc
 
 import (
+	"context"
 	"errors"
 	"io"
 	"runtime/debug"
 	"time"
 
-	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/yellowjack/yellowjack/internal/bidi"
 )
 
-// Service serves Envoy's ExternalProcessor. Make one with New.
+// Service decides exchanges. Make one with New.
 type Service struct {
-	extprocv3.UnimplementedExternalProcessorServer
 	cfg   Config
 	slots chan struct{}
 	users *userSlots
@@ -22,12 +23,27 @@ type Service struct {
 	internalUsers *userSlots
 }
 
+// Stream is what Envoy opens for one exchange: a call of envoy.service.ext_proc.v3.ExternalProcessor/Process.
+type Stream interface {
+	// Context ends when the stream does.
+	Context() context.Context
+	// Listener is the metadata headers.Listener, each value of it.
+	Listener() []string
+	// Recv returns Envoy's next message, a ProcessingRequest. Its error is ErrWait when none came for so long, and io.EOF
+	// when Envoy has ended its side.
+	Recv(wait time.Duration) ([]byte, error)
+	Send(replies []Reply) error
+}
+
+// ErrWait is a Recv to which nothing came in time.
+var ErrWait = bidi.ErrWait
+
 // Process is one exchange: the only place that receives from and sends to Envoy.
 //
 // It never returns nil before the exchange has finished: Envoy would go on unguarded. It waits for Envoy's next message
 // no longer than the exchange says, and gives the exchange a turn when that time is over.
-func (s *Service) Process(stream extprocv3.ExternalProcessor_ProcessServer) (ended error) {
-	internal, err := internalListener(stream.Context())
+func (s *Service) Process(stream Stream) (ended error) {
+	internal, err := internalListener(stream.Listener())
 	if err != nil {
 		return err
 	}
@@ -54,56 +70,30 @@ func (s *Service) Process(stream extprocv3.ExternalProcessor_ProcessServer) (end
 			ended = status.Error(codes.Internal, "the exchange broke")
 		}
 	}()
-
-	incoming := make(chan received)
-	over := make(chan struct{}) // not the stream's context: its end is what the last Recv has to tell
-	defer close(over)
-	go receive(stream, incoming, over)
-
-	timer := time.NewTimer(x.wait())
-	defer timer.Stop()
 	for {
 		var replies []reply
-		select {
-		case in := <-incoming:
-			if in.err != nil {
-				return s.closed(x, in.err)
-			}
-			replies = x.handle(in.message)
-		case <-timer.C:
+		b, err := stream.Recv(x.wait())
+		switch {
+		case errors.Is(err, ErrWait):
 			replies = x.late()
+		case err != nil:
+			return s.closed(x, err)
+		default:
+			m, err := parseMessage(b)
+			if err != nil {
+				x.cut("malformed", err)
+				return status.Error(codes.InvalidArgument, err.Error())
+			}
+			replies = x.handle(m)
 		}
-		for _, r := range replies {
-			if err := stream.Send(r); err != nil {
+		if len(replies) > 0 {
+			if err := stream.Send(replies); err != nil {
 				x.cut("send", err)
 				return status.Error(codes.Unavailable, "the stream to Envoy broke")
 			}
 		}
 		if x.failed != nil {
 			return status.Error(codes.Aborted, "the exchange was ended")
-		}
-		timer.Reset(x.wait())
-	}
-}
-
-// received is one Recv.
-type received struct {
-	message *extprocv3.ProcessingRequest
-	err     error
-}
-
-// receive turns Recv into a channel, so that a wait can have a deadline. It ends with the stream: when Process returns,
-// gRPC cancels the stream's context and Recv with it.
-func receive(stream extprocv3.ExternalProcessor_ProcessServer, out chan<- received, over <-chan struct{}) {
-	for {
-		m, err := stream.Recv()
-		select {
-		case out <- received{m, err}:
-			if err != nil {
-				return
-			}
-		case <-over:
-			return
 		}
 	}
 }

@@ -11,15 +11,18 @@ import (
 	"sort"
 	"strings"
 	"testing"
+	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	"github.com/rogpeppe/go-internal/txtar"
-	"google.golang.org/grpc"
+	grpcmetadata "google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/yellowjack/yellowjack/extproc"
+	"github.com/yellowjack/yellowjack/internal/headers"
 	"github.com/yellowjack/yellowjack/internal/txtest"
 )
 
@@ -41,7 +44,6 @@ func TestTranscripts(t *testing.T) {
 
 // script is a stream that plays messages and then ends as Envoy ends it.
 type script struct {
-	grpc.ServerStream
 	ctx  context.Context
 	in   []*extprocv3.ProcessingRequest
 	sent []*extprocv3.ProcessingResponse
@@ -49,18 +51,43 @@ type script struct {
 
 func (s *script) Context() context.Context { return s.ctx }
 
-func (s *script) Recv() (*extprocv3.ProcessingRequest, error) {
+func (s *script) Listener() []string {
+	return grpcmetadata.ValueFromIncomingContext(s.ctx, headers.Listener)
+}
+
+func (s *script) Recv(time.Duration) ([]byte, error) {
 	if len(s.in) == 0 {
 		return nil, io.EOF
 	}
 	m := s.in[0]
 	s.in = s.in[1:]
-	return m, nil
+	return proto.Marshal(m)
 }
 
-func (s *script) Send(m *extprocv3.ProcessingResponse) error {
-	s.sent = append(s.sent, m)
-	return nil
+func (s *script) Send(replies []extproc.Reply) error {
+	sent, err := decoded(replies)
+	s.sent = append(s.sent, sent...)
+	return err
+}
+
+// decoded reads replies as Envoy reads them: by the generated code, and nothing unknown in them.
+func decoded(replies []extproc.Reply) ([]*extprocv3.ProcessingResponse, error) {
+	var out []*extprocv3.ProcessingResponse
+	for _, r := range replies {
+		m := &extprocv3.ProcessingResponse{}
+		if err := proto.Unmarshal(r.Append(nil), m); err != nil {
+			return out, err
+		}
+		again, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+		if err != nil {
+			return out, err
+		}
+		if len(again) != len(r.Append(nil)) {
+			return out, fmt.Errorf("a reply that the generated code writes in %d bytes has %d", len(again), len(r.Append(nil)))
+		}
+		out = append(out, m)
+	}
+	return out, nil
 }
 
 // messages reads the "in" files of a transcript.
