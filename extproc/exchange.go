@@ -10,6 +10,7 @@ import (
 	"github.com/yellowjack/yellowjack/internal/credential"
 	"github.com/yellowjack/yellowjack/internal/headers"
 	"github.com/yellowjack/yellowjack/internal/identity"
+	"github.com/yellowjack/yellowjack/internal/label"
 	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/llm/openaichat"
 	"github.com/yellowjack/yellowjack/internal/refuse"
@@ -39,6 +40,7 @@ type exchange struct {
 	target    route.Target
 	offered   map[string]bool
 	results   []policies.Result
+	context   label.Label // of all that the model reads
 
 	response answer // what the response half does with the body; nil until the headers are there
 	record   audit.Record

@@ -9,6 +9,7 @@ import (
 	"github.com/yellowjack/yellowjack/internal/credential"
 	"github.com/yellowjack/yellowjack/internal/headers"
 	"github.com/yellowjack/yellowjack/internal/identity"
+	"github.com/yellowjack/yellowjack/internal/label"
 	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/llm/openaichat"
 	"github.com/yellowjack/yellowjack/internal/refuse"
@@ -135,7 +136,7 @@ func (x *exchange) resolve(wanted *llm.Request) (route.Target, []policies.Model,
 func (x *exchange) decideRequest(wanted *llm.Request, named []policies.Model) (policies.Decision, *refuse.Refusal) {
 	in := &policies.RequestInput{
 		Principal: x.subject, Surface: x.surfaceName(), Stream: wanted.Stream, Model: named[0], Models: named,
-		UnknownFields: wanted.Unknown, ToolChoice: wanted.Choice.Names,
+		UnknownFields: wanted.Unknown, ToolChoice: wanted.Choice.Names, Context: label.Clean(),
 	}
 	for _, f := range wanted.Features {
 		in.Features = append(in.Features, policies.Feature{Name: f.Name, Value: f.Value})
@@ -147,7 +148,10 @@ func (x *exchange) decideRequest(wanted *llm.Request, named []policies.Model) (p
 		in.Tools = append(in.Tools, policies.Tool{Name: t.Name, Type: t.Type, Server: t.Server})
 	}
 	for _, r := range wanted.Results {
-		in.Results = append(in.Results, policies.Result{Tool: r.Tool, ID: r.ID, Attributed: r.Attributed, Bytes: r.Bytes})
+		// Until provenance is asked, a result whose call stands in the history is taken for that call's.
+		in.Results = append(in.Results, policies.Result{
+			Tool: r.Tool, ID: r.ID, Attributed: r.Attributed, Verified: r.Attributed, Bytes: r.Bytes, Label: label.Clean(),
+		})
 	}
 	x.results = in.Results
 	d, err := x.s.cfg.Policies.Request(x.ctx, in)
@@ -158,7 +162,7 @@ func (x *exchange) decideRequest(wanted *llm.Request, named []policies.Model) (p
 	if !d.Allowed {
 		return policies.Decision{}, denial(d)
 	}
-	x.record.Rule = d.Rule
+	x.record.Rule, x.context = d.Rule, d.Context
 	return d, nil
 }
 
@@ -189,9 +193,11 @@ func (x *exchange) clean(wanted *llm.Request, d policies.Decision) (openaichat.E
 	x.offered = make(map[string]bool, len(wanted.Tools))
 	chosen := make(map[string]bool, len(wanted.Tools)) // what tool_choice may name
 	for _, t := range wanted.Tools {
-		if d.Tools[t.Name] == policies.Offer {
+		// A server tool was granted as a feature, or the request is refused. A call that reaches the client is never one
+		// of a tool that runs inside the provider.
+		if t.Server || d.Tools[t.Name] == policies.Offer {
 			chosen[t.Name] = true
-			if !t.Server { // a call that reaches the client is never one of a tool that runs inside the provider
+			if !t.Server {
 				x.offered[t.Name] = true
 			}
 			x.record.ToolsOffered = append(x.record.ToolsOffered, t.Name)
@@ -213,8 +219,8 @@ func (x *exchange) clean(wanted *llm.Request, d policies.Decision) (openaichat.E
 		return edit, refuse.New(http.StatusForbidden, refuse.PolicyError, "the policy could not be evaluated; ask its authors",
 			"policy treats %d results of %d", len(d.Results), len(wanted.Results))
 	}
-	for i, treatment := range d.Results {
-		switch treatment {
+	for i, result := range d.Results {
+		switch result.Treatment {
 		case policies.Pass:
 		case policies.Drop:
 			if edit.DropResults == nil {
@@ -224,7 +230,7 @@ func (x *exchange) clean(wanted *llm.Request, d policies.Decision) (openaichat.E
 		default:
 			return edit, refuse.New(http.StatusForbidden, refuse.QuarantineUnavailable,
 				"the result of "+toolName(wanted.Results[i].Tool)+" is not trusted, and quarantine is not built yet; policy must trust or drop this tool's results",
-				"result %d of %q: treatment %q", i, clip(wanted.Results[i].Tool), treatment)
+				"result %d of %q: treatment %q", i, clip(wanted.Results[i].Tool), result.Treatment)
 		}
 	}
 	return edit, nil

@@ -21,7 +21,7 @@ func (x *exchange) decideCalls(calls []llm.ToolCall) ([]llm.Verdict, error) {
 	verdicts := make([]llm.Verdict, len(calls))
 	asked := make([]int, 0, len(calls))
 	in := &policies.ToolcallInput{
-		Principal: x.subject, Results: x.results,
+		Principal: x.subject, Walk: policies.WalkModel, Context: x.context, Results: x.results,
 		Model: policies.Model{Named: x.wanted.Model, Provider: x.target.Provider, Name: x.target.Model},
 	}
 	for i, c := range calls {

@@ -12,6 +12,8 @@ import (
 	opametrics "github.com/open-policy-agent/opa/v1/metrics"
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"github.com/yellowjack/yellowjack/internal/label"
 )
 
 // ErrUndefined is an answer that no rule gave.
@@ -23,15 +25,16 @@ var ErrLate = errors.New("policies: the policies did not answer in time")
 // Request decides a request half. With an error comes the zero Decision.
 func (e *Engine) Request(ctx context.Context, in *RequestInput) (Decision, error) {
 	return guard(ctx, e, func() (Decision, error) {
-		names := in.names()
-		a, err := e.ask(ctx, askRequest, in.value(names))
+		parts := in.parts()
+		a, err := e.ask(ctx, askRequest, func(t *tables) (ast.Value, error) { return in.value(parts, t), nil })
 		if err != nil {
 			return Decision{}, err
 		}
-		d, err := decodeRequest(a.decision, names, len(in.Results), a.visible)
+		d, err := decodeRequest(a.decision, parts.names, len(parts.results), a.visible)
 		if err != nil {
 			return Decision{}, err
 		}
+		a.tables.settle(&d, in, parts, a.visible)
 		d.BYOK = d.BYOK && in.BYOK != ""
 		d.ID, d.Revision = newID(), a.revision
 		return d, nil
@@ -42,17 +45,16 @@ func (e *Engine) Request(ctx context.Context, in *RequestInput) (Decision, error
 // CallsDecision, which answers no call.
 func (e *Engine) Toolcall(ctx context.Context, in *ToolcallInput) (CallsDecision, error) {
 	return guard(ctx, e, func() (CallsDecision, error) {
-		value, err := in.value(in.names())
+		a, err := e.ask(ctx, askToolcall, func(*tables) (ast.Value, error) { return in.value(in.names()) })
 		if err != nil {
 			return CallsDecision{}, err
 		}
-		a, err := e.ask(ctx, askToolcall, value)
+		calls, err := decodeCalls(a.decision, len(in.Calls))
 		if err != nil {
 			return CallsDecision{}, err
 		}
-		calls, err := decodeCalls(a.decision, in.Calls, a.visible)
-		if err != nil {
-			return CallsDecision{}, err
+		for i := range calls {
+			a.tables.enforce(&calls[i], &in.Calls[i], in, a.visible)
 		}
 		return CallsDecision{ID: newID(), Revision: a.revision, Calls: calls}, nil
 	})
@@ -61,7 +63,7 @@ func (e *Engine) Toolcall(ctx context.Context, in *ToolcallInput) (CallsDecision
 // Models says, by index, which models the principal may use.
 func (e *Engine) Models(ctx context.Context, p Principal, models []Model) ([]bool, error) {
 	return guard(ctx, e, func() ([]bool, error) {
-		a, err := e.ask(ctx, askModels, modelsValue(&p, models))
+		a, err := e.ask(ctx, askModels, func(*tables) (ast.Value, error) { return modelsValue(&p, models), nil })
 		if err != nil {
 			return nil, err
 		}
@@ -69,12 +71,17 @@ func (e *Engine) Models(ctx context.Context, p Principal, models []Model) ([]boo
 	})
 }
 
-// Visible maps each of the tools that the principal may see, by the name the
-// client uses, to its canonical name. What is not in it is not visible.
-func (e *Engine) Visible(ctx context.Context, p Principal, tools []string) (map[string]string, error) {
+// Visible maps each of the tools that the principal may see in a context, by
+// the name the client uses, to its canonical name. What is not in it is not
+// visible.
+func (e *Engine) Visible(ctx context.Context, p Principal, in label.Label, tools []string) (map[string]string, error) {
 	return guard(ctx, e, func() (map[string]string, error) {
-		a, err := e.ask(ctx, askVisible, visibleValue(&p, tools))
-		return a.visible, err
+		a, err := e.ask(ctx, askVisible, func(*tables) (ast.Value, error) { return visibleValue(&p, in, tools), nil })
+		if err != nil {
+			return nil, err
+		}
+		a.tables.hideSensitive(a.visible, in)
+		return a.visible, nil
 	})
 }
 
@@ -82,11 +89,12 @@ func (e *Engine) Visible(ctx context.Context, p Principal, tools []string) (map[
 type answer struct {
 	decision *ast.Term
 	visible  map[string]string
+	tables   *tables
 	revision string
 }
 
 // ask asks one question and waits at most the configured time.
-func (e *Engine) ask(ctx context.Context, q question, input ast.Value) (answer, error) {
+func (e *Engine) ask(ctx context.Context, q question, input func(*tables) (ast.Value, error)) (answer, error) {
 	if err := ctx.Err(); err != nil {
 		return answer{}, fmt.Errorf("policies: %w", err)
 	}
@@ -101,13 +109,17 @@ func (e *Engine) ask(ctx context.Context, q question, input ast.Value) (answer, 
 	if s == nil {
 		return answer{}, e.Ready()
 	}
+	value, err := input(s.tables)
+	if err != nil {
+		return answer{}, err
+	}
 	cancel := topdown.NewCancel()
 	defer time.AfterFunc(e.config.Timeout, cancel.Cancel).Stop()
 	if ctx.Done() != nil {
 		defer context.AfterFunc(ctx, cancel.Cancel)()
 	}
 	results, err := s.queries[q].Eval(ctx,
-		rego.EvalParsedInput(input),
+		rego.EvalParsedInput(value),
 		rego.EvalTransaction(txn),
 		rego.EvalMetrics(opametrics.NoOp()),
 		rego.EvalExternalCancel(cancel))
@@ -121,7 +133,7 @@ func (e *Engine) ask(ctx context.Context, q question, input ast.Value) (answer, 
 	case len(results) > 1:
 		return answer{}, errors.New("policies: more than one answer")
 	}
-	a := answer{revision: s.revision}
+	a := answer{tables: s.tables, revision: s.revision}
 	a.decision, _ = results[0].Bindings["decision"].(*ast.Term)
 	if visible, ok := results[0].Bindings["visible"].(*ast.Term); ok {
 		a.visible, err = decodeVisible(visible)

@@ -48,9 +48,8 @@ func decodeRequest(doc *ast.Term, names []string, results int, visible map[strin
 			})
 		case "results":
 			return r.each(func(_ int, r reader) error {
-				var v string
-				err := r.word(&v, Pass, Quarantine, Drop)
-				d.Results = append(d.Results, v)
+				result, err := decodeResult(r)
+				d.Results = append(d.Results, result)
 				return err
 			})
 		}
@@ -69,6 +68,29 @@ func decodeRequest(doc *ast.Term, names []string, results int, visible map[strin
 		return refused(d)
 	}
 	return complete(d, names, results, visible)
+}
+
+// decodeResult reads what is decided of one result: a treatment, or an object with it.
+func decodeResult(r reader) (ResultDecision, error) {
+	var d ResultDecision
+	if _, ok := r.term.Value.(ast.String); ok {
+		return d, r.word(&d.Treatment, Pass, Quarantine, Drop)
+	}
+	err := r.members(func(key string, r reader) error {
+		switch key {
+		case "treatment":
+			return r.word(&d.Treatment, Pass, Quarantine, Drop)
+		case "reason":
+			return r.str(&d.Reason)
+		case "rule":
+			return r.str(&d.Rule)
+		}
+		return r.fail("is not a member of a result's decision")
+	})
+	if err == nil && d.Treatment == "" {
+		err = errors.New("policies: decision: a result has no treatment")
+	}
+	return d, err
 }
 
 // refused fills in what a refusal may leave out, and offers nothing.
@@ -144,10 +166,9 @@ func checkHeaders(headers map[string]string) error {
 	return nil
 }
 
-// decodeCalls reads data.yellowjack.toolcall.decision. Whatever it says, a call
-// whose tool was not offered or is not visible is denied.
-func decodeCalls(doc *ast.Term, calls []Call, visible map[string]string) ([]CallDecision, error) {
-	out := make([]CallDecision, 0, len(calls))
+// decodeCalls reads data.yellowjack.toolcall.decision.
+func decodeCalls(doc *ast.Term, calls int) ([]CallDecision, error) {
+	out := make([]CallDecision, 0, calls)
 	err := reader{"document", doc}.members(func(key string, r reader) error {
 		if key != "calls" {
 			return r.fail("is not a member of a toolcall decision")
@@ -161,11 +182,8 @@ func decodeCalls(doc *ast.Term, calls []Call, visible map[string]string) ([]Call
 	switch {
 	case err != nil:
 		return nil, err
-	case len(out) != len(calls):
-		return nil, fmt.Errorf("policies: decision: calls answers %d of %d", len(out), len(calls))
-	}
-	for i := range out {
-		enforce(&out[i], &calls[i], visible)
+	case len(out) != calls:
+		return nil, fmt.Errorf("policies: decision: calls answers %d of %d", len(out), calls)
 	}
 	return out, nil
 }
@@ -190,26 +208,6 @@ func decodeCall(r reader) (CallDecision, error) {
 		d.Reason = "refused by policy"
 	}
 	return d, err
-}
-
-func enforce(d *CallDecision, c *Call, visible map[string]string) {
-	tool, ok := visible[c.Tool]
-	d.Tool = tool
-	if d.Verdict == Deny {
-		return
-	}
-	switch {
-	case !ok:
-		*d = CallDecision{
-			Verdict: Deny, Rule: "tools.allow",
-			Reason: fmt.Sprintf("tool %s is not granted to you (rule tools.allow)", c.Tool),
-		}
-	case !c.Offered:
-		*d = CallDecision{
-			Verdict: Deny, Tool: tool, Rule: "tools.offered",
-			Reason: fmt.Sprintf("tool %s was not offered in this request (rule tools.offered)", tool),
-		}
-	}
 }
 
 // decodeVisible reads data.yellowjack.visible.tools.

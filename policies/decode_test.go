@@ -49,7 +49,7 @@ func TestRequestDecisionInFull(t *testing.T) {
 	document := `{"allowed": true, "http_status": 200, "reason": "r", "rule": "u", "tools": {"a": "offer", "b": "offer", "c": "hide"},
 		"results": ["drop"], "byok": true, "headers": {"x-team": "t"}, "dynamic_metadata": {"n": 1}, "code": "c"}`
 	d, err := decodeRequest(ast.MustParseTerm(document), []string{"a", "b", "c"}, 1, map[string]string{"a": "a", "c": "c"})
-	if err != nil || !d.Allowed || d.Reason != "r" || d.Rule != "u" || !d.BYOK || d.Headers["x-team"] != "t" || d.Metadata["n"] == nil || d.Results[0] != Drop {
+	if err != nil || !d.Allowed || d.Reason != "r" || d.Rule != "u" || !d.BYOK || d.Headers["x-team"] != "t" || d.Metadata["n"] == nil || d.Results[0].Treatment != Drop {
 		t.Fatalf("%+v, %v", d, err)
 	}
 	if d.Tools["a"] != Offer || d.Tools["b"] != Hide || d.Tools["c"] != Hide {
@@ -65,7 +65,6 @@ func TestARefusalIsFilledIn(t *testing.T) {
 }
 
 func TestCallDecisionsAreReadStrictly(t *testing.T) {
-	calls := []Call{{Tool: "a", Offered: true}}
 	for document, want := range map[string]string{
 		`{}`:            "answers 0 of 1",
 		`{"calls": []}`: "answers 0 of 1",
@@ -79,7 +78,7 @@ func TestCallDecisionsAreReadStrictly(t *testing.T) {
 		`{"calls": [{"verdict": "allow"}], "allowed": true}`:      "allowed is not a member",
 		`"allow"`: "not an object",
 	} {
-		d, err := decodeCalls(ast.MustParseTerm(document), calls, map[string]string{"a": "a"})
+		d, err := decodeCalls(ast.MustParseTerm(document), 1)
 		if err == nil || !strings.Contains(err.Error(), want) || d != nil {
 			t.Errorf("%s: %+v, %v; want %q", document, d, err, want)
 		}
@@ -90,9 +89,12 @@ func TestCallDecisionsAreReadStrictly(t *testing.T) {
 func TestCallsAreEnforced(t *testing.T) {
 	calls := []Call{{Tool: "a", Offered: true}, {Tool: "b", Offered: true}, {Tool: "a"}, {Tool: "a", Offered: true}, {Tool: "b", Offered: true}}
 	document := `{"calls": [{"verdict": "allow"}, {"verdict": "allow"}, {"verdict": "confirm"}, {"verdict": "confirm"}, {"verdict": "confirm"}]}`
-	d, err := decodeCalls(ast.MustParseTerm(document), calls, map[string]string{"a": "canonical"})
+	d, err := decodeCalls(ast.MustParseTerm(document), len(calls))
 	if err != nil {
 		t.Fatal(err)
+	}
+	for i := range d {
+		(&tables{}).enforce(&d[i], &calls[i], &ToolcallInput{}, map[string]string{"a": "canonical"})
 	}
 	for i, want := range []string{Allow, Deny, Deny, Confirm, Deny} {
 		if d[i].Verdict != want || want != Allow && d[i].Reason == "" {

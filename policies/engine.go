@@ -46,6 +46,7 @@ func (q question) query(b *bundle) string {
 // snapshot is what decisions are made with; it never changes.
 type snapshot struct {
 	queries  [questions]rego.PreparedEvalQuery
+	tables   *tables
 	revision string
 }
 
@@ -101,6 +102,9 @@ func (e *Engine) load(ctx context.Context, files []file) error {
 	if err != nil {
 		return err
 	}
+	if b.tables, err = newTables(b.data, e.config.Compile); err != nil {
+		return inFiles(err, files)
+	}
 	e.loading.Lock()
 	defer e.loading.Unlock()
 	params := storage.TransactionParams{Write: true, Context: storage.NewContext()}
@@ -145,7 +149,7 @@ func (e *Engine) write(ctx context.Context, txn storage.Transaction, b *bundle) 
 }
 
 func (e *Engine) prepare(ctx context.Context, txn storage.Transaction, b *bundle) (*snapshot, error) {
-	s := &snapshot{revision: b.revision}
+	s := &snapshot{revision: b.revision, tables: b.tables}
 	for q := range questions {
 		var err error
 		s.queries[q], err = rego.New(
@@ -172,6 +176,14 @@ func (e *Engine) Revision() string {
 		return s.revision
 	}
 	return ""
+}
+
+// Rules is what the data in force says of a tool, nil when it is none of the data's.
+func (e *Engine) Rules(tool string) *ToolRules {
+	if s := e.current.Load(); s != nil {
+		return s.tables.tools[tool]
+	}
+	return nil
 }
 
 // Ready is nil while policies are in force.

@@ -10,6 +10,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
+
+	"github.com/yellowjack/yellowjack/internal/label"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -54,7 +56,7 @@ func principal(i int) Principal {
 func requestInput(tools int) *RequestInput {
 	in := &RequestInput{
 		Principal: principal(0), Surface: "/v1/chat/completions", Stream: true,
-		Model: Model{Named: "mock/small", Provider: "mock", Name: "small"},
+		Model: Model{Named: "mock/small", Provider: "mock", Name: "small"}, Context: label.Clean(),
 	}
 	for i := range tools {
 		in.Tools = append(in.Tools, Tool{Name: fmt.Sprintf("tool_%d", i), Type: "function"})
@@ -63,7 +65,7 @@ func requestInput(tools int) *RequestInput {
 }
 
 func toolcallInput(calls int) *ToolcallInput {
-	in := &ToolcallInput{Principal: principal(0), Model: Model{Named: "mock/small", Provider: "mock", Name: "small"}}
+	in := &ToolcallInput{Principal: principal(0), Context: label.Clean(), Model: Model{Named: "mock/small", Provider: "mock", Name: "small"}}
 	for i := range calls {
 		in.Calls = append(in.Calls, Call{
 			Index: i, Tool: fmt.Sprintf("tool_%d", 2*i), Offered: true,

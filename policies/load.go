@@ -104,6 +104,7 @@ type bundle struct {
 	compiler *ast.Compiler
 	texts    map[string][]byte
 	data     map[string]any
+	tables   *tables
 	replaced map[string]bool // entry packages that the folder defines
 	revision string
 }

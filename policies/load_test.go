@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/yellowjack/yellowjack/internal/label"
 )
 
 // A folder that is not right refuses to start, and says in which file and line.
@@ -95,7 +97,7 @@ verdict(i) := {"verdict": "deny", "reason": "too many rows", "rule": "acme.rows"
 		"README.md":     "not a policy",
 	})})
 	p := sara()
-	d, err := e.Toolcall(t.Context(), &ToolcallInput{Principal: p, Calls: []Call{
+	d, err := e.Toolcall(t.Context(), &ToolcallInput{Principal: p, Context: label.Clean(), Calls: []Call{
 		{Tool: "jira__search", Offered: true, Arguments: []byte(`{"limit":11}`)},
 		{Tool: "jira__search", Offered: true, Arguments: []byte(`{"limit":10}`)},
 		{Tool: "slack__post_message", Offered: true, Arguments: []byte(`{"limit":1}`)},
@@ -116,7 +118,7 @@ func TestReplacedVisibleIsAskedByAll(t *testing.T) {
 	if err != nil || d.Tools["slack__post_message"] != Offer || d.Tools["snowflake__query"] != Hide {
 		t.Errorf("%+v, %v", d, err)
 	}
-	calls, err := e.Toolcall(t.Context(), &ToolcallInput{Principal: sara(), Calls: []Call{
+	calls, err := e.Toolcall(t.Context(), &ToolcallInput{Principal: sara(), Context: label.Clean(), Calls: []Call{
 		{Tool: "slack__post_message", Offered: true, Arguments: []byte(`{}`)}, {Tool: "snowflake__query", Offered: true, Arguments: []byte(`{}`)},
 	}})
 	if err != nil || calls.Calls[0].Verdict != Allow || calls.Calls[1].Verdict != Deny {

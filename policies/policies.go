@@ -37,6 +37,10 @@ type Config struct {
 	Poll       time.Duration  // how often the folder is read where no event came; default 5s
 	Registerer prometheus.Registerer
 	OnReload   func(error) // called after each reload, with nil when it was taken
+
+	// Compile makes of each tool's rules what the walk works with, ToolRules.Compiled, once for each revision. Its error
+	// refuses the data.
+	Compile func(*ToolRules) (any, error)
 }
 
 // New loads the policies and watches the folder until ctx or the engine ends.

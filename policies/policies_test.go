@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/yellowjack/yellowjack/internal/label"
 )
 
 // The sentence of the design: Sara from finance can read Snowflake but cannot
@@ -17,7 +19,11 @@ func TestSara(t *testing.T) {
 	in := requestInput(0)
 	in.Principal = sara()
 	in.Tools = []Tool{{Name: "snowflake__query", Type: "function"}, {Name: "slack__post_message", Type: "function"}, {Name: "ghost", Type: "function"}}
-	in.Results = []Result{{Tool: "snowflake__query", Attributed: true}, {Tool: "github__get_issue", Attributed: true}, {Tool: "snowflake__query"}}
+	in.Results = []Result{
+		{Tool: "snowflake__query", Attributed: true, Verified: true, Label: label.Clean()},
+		{Tool: "github__get_issue", Attributed: true, Verified: true, Label: label.Clean()},
+		{Tool: "snowflake__query", Label: label.Clean()},
+	}
 	d, err := e.Request(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
@@ -25,13 +31,13 @@ func TestSara(t *testing.T) {
 	if want := map[string]string{"snowflake__query": Offer, "slack__post_message": Hide, "ghost": Hide}; !d.Allowed || !maps.Equal(d.Tools, want) {
 		t.Errorf("decided %+v, want %v", d, want)
 	}
-	if got := strings.Join(d.Results, " "); got != "pass quarantine quarantine" {
+	if got := treatments(d); got != "pass quarantine quarantine" {
 		t.Errorf("results %s", got)
 	}
 	if len(d.ID) != 32 || d.Revision == "" || d.Revision != e.Revision() {
 		t.Errorf("id %q, revision %q", d.ID, d.Revision)
 	}
-	calls, err := e.Toolcall(t.Context(), &ToolcallInput{Principal: sara(), Calls: []Call{
+	calls, err := e.Toolcall(t.Context(), &ToolcallInput{Principal: sara(), Context: label.Clean(), Calls: []Call{
 		{Tool: "snowflake__query", Offered: true, Arguments: []byte(`{"q":1}`)},
 		{Tool: "slack__post_message", Offered: true, Arguments: []byte(`{}`)},
 		{Tool: "github__get_issue", Arguments: []byte(`{}`)},
@@ -53,16 +59,37 @@ func TestSara(t *testing.T) {
 	}
 }
 
-func TestServerToolsAreAskedByType(t *testing.T) {
+func treatments(d Decision) string {
+	var out []string
+	for _, r := range d.Results {
+		out = append(out, r.Treatment)
+	}
+	return strings.Join(out, " ")
+}
+
+// A tool that runs inside the provider is granted as a feature, by its type; a grant of a client's tool of that name, or
+// under a name that the client chose, is none.
+func TestServerToolsAreFeatures(t *testing.T) {
 	data := sample()
-	data["tools"].(map[string]any)["openrouter:web_search"] = map[string]any{"allow": []any{"group:comms"}}
-	e := engine(t, Config{Data: data})
+	data["tools"].(map[string]any)["openrouter:web_search"] = map[string]any{"allow": []any{"*"}}
 	in := requestInput(0)
 	in.Principal = sara()
 	in.Tools = []Tool{{Name: "snowflake__query", Type: "openrouter:web_search", Server: true}}
-	d, err := e.Request(t.Context(), in)
-	if err != nil || d.Tools["openrouter:web_search"] != Hide || len(d.Tools) != 1 {
-		t.Errorf("a server tool under a granted tool's name: %+v, %v", d, err)
+	in.ToolChoice = []string{"openrouter:web_search"}
+	d, err := engine(t, Config{Data: data}).Request(t.Context(), in)
+	if err != nil || d.Allowed || d.Reason != "feature tools:openrouter:web_search is not granted to you (rule features.allow)" {
+		t.Errorf("a server tool granted as a client's: %+v, %v", d, err)
+	}
+	data["features"] = map[string]any{"tools:openrouter:web_search": map[string]any{"allow": []any{"group:finance"}}}
+	e := engine(t, Config{Data: data})
+	d, err = e.Request(t.Context(), in)
+	if err != nil || !d.Allowed || len(d.Tools) != 0 || d.Context.Integrity != label.Untrusted || d.Context.Sources[0] != "tools:openrouter:web_search" {
+		t.Errorf("a server tool granted as a feature: %+v, %v", d, err)
+	}
+	in.Tools = []Tool{{Name: "tools:openrouter:web_search", Type: "function"}}
+	in.ToolChoice = nil
+	if d, err = e.Request(t.Context(), in); err != nil || d.Tools["tools:openrouter:web_search"] != Hide {
+		t.Errorf("a client's tool under a feature's name: %+v, %v", d, err)
 	}
 }
 
@@ -71,11 +98,11 @@ func TestAliasesReportTheCanonicalName(t *testing.T) {
 	data["tools"].(map[string]any)["slack__post_message"].(map[string]any)["aliases"] = map[string]any{"agent": []any{"mcp__gw__post"}}
 	data["tools"].(map[string]any)["snowflake__query"].(map[string]any)["aliases"] = map[string]any{"*": []any{"q"}, "other": []any{"query"}}
 	e := engine(t, Config{Data: data})
-	visible, err := e.Visible(t.Context(), sara(), []string{"q", "query", "mcp__gw__post", "github__get_issue", ""})
+	visible, err := e.Visible(t.Context(), sara(), label.Clean(), []string{"q", "query", "mcp__gw__post", "github__get_issue", ""})
 	if want := map[string]string{"q": "snowflake__query", "github__get_issue": "github__get_issue"}; err != nil || !maps.Equal(visible, want) {
 		t.Errorf("visible %v, %v; want %v", visible, err, want)
 	}
-	d, err := e.Toolcall(t.Context(), &ToolcallInput{Principal: sara(), Calls: []Call{{Tool: "q", Offered: true, Arguments: []byte(`{}`)}}})
+	d, err := e.Toolcall(t.Context(), &ToolcallInput{Principal: sara(), Context: label.Clean(), Calls: []Call{{Tool: "q", Offered: true, Arguments: []byte(`{}`)}}})
 	if err != nil || d.Calls[0].Verdict != Allow || d.Calls[0].Tool != "snowflake__query" {
 		t.Errorf("decided %+v, %v", d, err)
 	}
@@ -206,7 +233,7 @@ func TestBusyWorkersDeny(t *testing.T) {
 func TestBadArgumentsDeny(t *testing.T) {
 	e := engine(t, Config{Data: sample()})
 	for _, args := range []string{``, `{`, `{"a":1,"a":2}`, `{} {}`, "{\"a\":\"\xff\"}", `{"a":1e9999}`, `nul`, `{"a":tru}`} {
-		d, err := e.Toolcall(t.Context(), &ToolcallInput{Principal: sara(), Calls: []Call{{Tool: "snowflake__query", Offered: true, Arguments: []byte(args)}}})
+		d, err := e.Toolcall(t.Context(), &ToolcallInput{Principal: sara(), Context: label.Clean(), Calls: []Call{{Tool: "snowflake__query", Offered: true, Arguments: []byte(args)}}})
 		if err == nil || d.Calls != nil {
 			t.Errorf("%s: %+v", args, d)
 		}
@@ -216,7 +243,7 @@ func TestBadArgumentsDeny(t *testing.T) {
 func TestArgumentsAreExact(t *testing.T) {
 	e := engine(t, Config{Data: sample(), Folder: folder(t, map[string]string{"p.rego": toolcallPolicy(`{"calls": [{"verdict": "deny", "reason": json.marshal(c.arguments)} | some c in input.calls]}`)})})
 	args := `{"big":12345678901234567890,"deep":[null,true,"ü\n",{"x":1.10}],"small":0.1000}`
-	d, err := e.Toolcall(t.Context(), &ToolcallInput{Principal: sara(), Calls: []Call{{Tool: "snowflake__query", Arguments: []byte(args)}}})
+	d, err := e.Toolcall(t.Context(), &ToolcallInput{Principal: sara(), Context: label.Clean(), Calls: []Call{{Tool: "snowflake__query", Arguments: []byte(args)}}})
 	if err != nil || d.Calls[0].Reason != strings.Replace(args, `ü\n`, "ü\\n", 1) {
 		t.Errorf("policy saw %v, %v", d.Calls, err)
 	}

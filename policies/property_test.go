@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/yellowjack/yellowjack/internal/label"
 )
 
 // mayUse says in Go what the shipped policy says in Rego of a tool's name.
@@ -83,7 +85,7 @@ func TestNotVisibleIsNeverCalled(t *testing.T) {
 				rt.Fatal(err)
 			}
 			defer e.Close()
-			calls, request := &ToolcallInput{Principal: p}, &RequestInput{Principal: p}
+			calls, request := &ToolcallInput{Principal: p, Context: label.Clean()}, &RequestInput{Principal: p, Context: label.Clean()}
 			for i := range rapid.IntRange(1, 6).Draw(rt, "calls") {
 				tool := rapid.SampledFrom(names).Draw(rt, "tool")
 				calls.Calls = append(calls.Calls, Call{Index: i, Tool: tool, Arguments: []byte(`{}`), Offered: rapid.Bool().Draw(rt, "offered")})

@@ -10,6 +10,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/format"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/tester"
+
+	"github.com/yellowjack/yellowjack/internal/label"
 )
 
 // The Rego tests beside the rules, as `opa test policies/rego` runs them.
@@ -86,7 +88,7 @@ func TestReadmeExamples(t *testing.T) {
 		return code + "\n"
 	}
 	e := engine(t, Config{Folder: folder(t, map[string]string{"data.yaml": block("yaml"), "toolcall.rego": block("rego")})})
-	d, err := e.Toolcall(t.Context(), &ToolcallInput{Principal: sara(), Calls: []Call{
+	d, err := e.Toolcall(t.Context(), &ToolcallInput{Principal: sara(), Context: label.Clean(), Calls: []Call{
 		{Tool: "snowflake__query", Offered: true, Arguments: []byte(`{"limit": 1001}`)},
 		{Tool: "snowflake__query", Offered: true, Arguments: []byte(`{"limit": 1000}`)},
 		{Tool: "slack_post", Offered: true, Arguments: []byte(`{}`)},

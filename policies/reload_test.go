@@ -14,6 +14,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/yellowjack/yellowjack/internal/label"
 )
 
 // watched is an engine over a folder, and the reloads as they happen.
@@ -57,7 +59,7 @@ yellowjack_policy_reloads_total{result="refused"} %d
 
 func sees(t *testing.T, e *Engine, tool string) bool {
 	t.Helper()
-	v, err := e.Visible(t.Context(), sara(), []string{tool})
+	v, err := e.Visible(t.Context(), sara(), label.Clean(), []string{tool})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,13 +1,17 @@
 package policies
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/yellowjack/yellowjack/internal/label"
+)
 
 // BenchmarkResults is a request with a long history: many results of few tools.
 func BenchmarkResults(b *testing.B) {
 	e := engine(b, Config{Data: many(10)})
 	in := requestInput(1)
 	for i := range 30 {
-		in.Results = append(in.Results, Result{Tool: in.Tools[0].Name, ID: string(rune('a' + i)), Attributed: true, Bytes: i})
+		in.Results = append(in.Results, Result{Tool: in.Tools[0].Name, ID: string(rune('a' + i)), Attributed: true, Verified: true, Label: label.Clean(), Bytes: i})
 	}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -7,11 +7,14 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/invopop/jsonschema"
 	"github.com/open-policy-agent/opa/v1/ast"
 	validate "github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/yellowjack/yellowjack/internal/label"
 )
 
 var update = flag.Bool("update", false, "rewrite schemas and formatting")
@@ -32,7 +35,8 @@ type toolcallDoc struct {
 }
 
 type visibleDoc struct {
-	Principal Principal `json:"principal"`
+	Principal Principal   `json:"principal"`
+	Context   label.Label `json:"context" jsonschema_description:"Label of what the model reads."`
 	named
 }
 
@@ -44,9 +48,15 @@ type modelsDoc struct {
 func schemaOf(doc any) ([]byte, error) {
 	r := jsonschema.Reflector{
 		DoNotReference: true, ExpandedStruct: true, Anonymous: true,
+		KeyNamer: strings.ToLower, // label.Label names no keys
 		Mapper: func(t reflect.Type) *jsonschema.Schema {
-			if t == reflect.TypeFor[[]byte]() {
+			switch t {
+			case reflect.TypeFor[[]byte]():
 				return &jsonschema.Schema{} // a call's arguments: any JSON value
+			case reflect.TypeFor[label.Integrity]():
+				return &jsonschema.Schema{Type: "string", Enum: []any{"untrusted", "constrained", "trusted"}}
+			case reflect.TypeFor[label.Confidentiality]():
+				return &jsonschema.Schema{Type: "string", Enum: []any{"secret", "internal", "public"}}
 			}
 			return nil
 		},
@@ -90,14 +100,15 @@ func TestProjectionsMatchTheSchemas(t *testing.T) {
 	request.Results = []Result{{Tool: "a", ID: "1", Attributed: true, Bytes: 12}}
 	toolcall := toolcallInput(2)
 	toolcall.Results = request.Results
+	toolcall.Calls[0].Args = []Arg{{Path: "query", Person: true}}
 	calls, err := toolcall.value(toolcall.names())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, value := range map[string]ast.Value{
-		"request":  request.value(request.names()),
+		"request":  request.value(request.parts(), &tables{}),
 		"toolcall": calls,
-		"visible":  visibleValue(&p, []string{"a"}),
+		"visible":  visibleValue(&p, label.Clean(), []string{"a"}),
 		"models":   modelsValue(&p, []Model{{Named: "m"}}),
 	} {
 		c := validate.NewCompiler()

@@ -75,14 +75,3 @@ byok_granted(provider) if names_principal(data.providers[provider].byok)
 # METADATA
 # title: Confidentiality as a number
 rank := {"public": 0, "internal": 1, "secret": 2}
-
-# METADATA
-# title: The confidentiality of the context
-# description: >-
-#   The highest of the tool results in it. A tool that states none is public; a result that
-#   cannot be attributed, or whose tool is unknown, may be anything, so it is secret.
-confidentiality := max({result_rank(result.tool, result.attributed) | some result in input.results} | {0})
-
-result_rank(tool, attributed) := rank[object.get(data.tools[canonical(tool)], "confidentiality", "public")] if {
-	attributed
-} else := 2

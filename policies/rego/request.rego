@@ -3,7 +3,8 @@
 # description: >-
 #   Refuses a request whose models, features, fields or own key are not granted. Tools that are
 #   not visible are hidden; a tool_choice that names one is refused. Tool results pass, are
-#   quarantined or dropped as data.tools.<tool>.result says.
+#   quarantined or dropped as data.tools.<tool>.result says; what is not proven to be of a tool
+#   that is trusted, or was untrusted before, is quarantined.
 # schemas:
 #   - input: schema.request
 package yellowjack.shipped.request
@@ -24,19 +25,46 @@ decision := {
 		{name: "hide" | some name in input.names},
 		{name: "offer" | some name in input.names; visible.tools[name]},
 	),
-	"results": [treatment(result.tool, result.attributed) | some result in input.results],
+	"results": [treatment(result) | some result in input.results],
 	"byok": input.byok != "",
 } if {
 	permitted
 } else := object.union({"allowed": false, "http_status": 403}, refusal)
 
-# Asked by tool, not by result: OPA remembers what a function gave for the same
-# arguments, and a long history has few tools.
-treatment(tool, attributed) := treatments[data.tools[lib.canonical(tool)].result] if {
-	attributed
-} else := "quarantine"
-
-treatments := {"trusted": "pass", "untrusted": "quarantine", "drop": "drop"}
+# Results of one tool with one label are one item of the input, so a long history costs little.
+treatment(result) := {
+	"treatment": "pass",
+	"rule": "tools.result",
+	"reason": "the tool's results are trusted (rule tools.result)",
+} if {
+	result.attributed == true
+	result.verified == true
+	result.integrity == "trusted"
+	data.tools[lib.canonical(result.tool)].result == "trusted"
+} else := {
+	"treatment": "drop",
+	"rule": "tools.result",
+	"reason": "the tool's results are dropped (rule tools.result)",
+} if {
+	result.attributed == true
+	data.tools[lib.canonical(result.tool)].result == "drop"
+} else := {
+	"treatment": "quarantine",
+	"rule": "results.unverified",
+	"reason": "it is not known to answer a call that was released here (rule results.unverified)",
+} if {
+	not result.verified == true
+} else := {
+	"treatment": "quarantine",
+	"rule": "results.label",
+	"reason": "its content was untrusted before (rule results.label)",
+} if {
+	data.tools[lib.canonical(result.tool)].result == "trusted"
+} else := {
+	"treatment": "quarantine",
+	"rule": "tools.result",
+	"reason": "the tool's results are not trusted (rule tools.result)",
+}
 
 # Everything is asked positively: what is undefined refuses. This is most
 # requests, which ask for nothing beside models and tools.

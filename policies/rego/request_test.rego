@@ -34,23 +34,62 @@ test_tools_are_offered_or_hidden if {
 	}
 }
 
+known(tool) := {
+	"tool": tool, "attributed": true, "verified": true,
+	"integrity": "trusted", "confidentiality": "public", "sources": [],
+}
+
+treatments(results) := [result.treatment | some result in decide({"results": results}).results]
+
 test_results_by_their_tool if {
-	decide({"results": [
-		{"tool": "snowflake__query", "attributed": true},
-		{"tool": "github__get_issue", "attributed": true},
-		{"tool": "noise", "attributed": true},
-		{"tool": "slack__post_message", "attributed": true},
-		{"tool": "ghost", "attributed": true},
-		{"tool": "snowflake__query", "attributed": false},
-		{"tool": "", "attributed": false},
-	]}).results == ["pass", "quarantine", "drop", "quarantine", "quarantine", "quarantine", "quarantine"]
+	treatments([
+		known("snowflake__query"),
+		known("github__get_issue"),
+		known("noise"),
+		known("slack__post_message"),
+		known("ghost"),
+	]) == ["pass", "quarantine", "drop", "quarantine", "quarantine"]
+}
+
+test_a_result_not_proven_is_of_no_tool if {
+	without_proof := object.union(known("snowflake__query"), {"verified": false})
+	decide({"results": [without_proof]}).results == [{
+		"treatment": "quarantine",
+		"rule": "results.unverified",
+		"reason": "it is not known to answer a call that was released here (rule results.unverified)",
+	}]
+}
+
+test_a_result_without_its_call if {
+	treatments([
+		object.union(known("snowflake__query"), {"attributed": false}),
+		object.union(known(""), {"attributed": false, "verified": false}),
+		object.union(known("noise"), {"attributed": false}),
+	]) == ["quarantine", "quarantine", "quarantine"]
+}
+
+test_what_is_dropped_needs_no_proof if {
+	treatments([object.union(known("noise"), {"verified": false})]) == ["drop"]
+}
+
+test_content_that_was_untrusted_stays_so[integrity] if {
+	some integrity in ["untrusted", "constrained", ""]
+	before := object.union(known("snowflake__query"), {"integrity": integrity})
+	decide({"results": [before]}).results[0].treatment == "quarantine"
+	decide({"results": [before]}).results[0].rule == "results.label"
+}
+
+# What the input lacks makes nothing pass.
+test_a_result_that_lacks_a_member[name] if {
+	some name in ["attributed", "verified", "integrity", "tool"]
+	treatments([object.remove(known("snowflake__query"), [name])]) == ["quarantine"]
 }
 
 test_a_result_under_an_alias if {
-	answer := request.decision with input as object.union(plain, {"results": [{"tool": "q", "attributed": true}]})
+	answer := request.decision with input as object.union(plain, {"results": [known("q")]})
 		with data.tools as tools
 		with data.derived.aliases as {"agent": {"q": "snowflake__query"}}
-	answer.results == ["pass"]
+	answer.results[0].treatment == "pass"
 }
 
 test_a_model_not_granted if {
