@@ -183,7 +183,7 @@ func literal(keyword string) bool {
 }
 
 func (w *paramWalk) annotation(schema, value []byte, path []string, reachable bool) error {
-	name, ok := rpc.Text([]byte(`{"v":`+string(value)+`}`), "v")
+	name, ok := rpc.String(value)
 	kind, _ := rpc.Text(schema, "type")
 	switch {
 	case !ok || !token(name):

@@ -34,8 +34,10 @@ func Raw(object []byte, path ...string) []byte {
 }
 
 // Text is the string that a path leads to.
-func Text(object []byte, path ...string) (string, bool) {
-	raw := Raw(object, path...)
+func Text(object []byte, path ...string) (string, bool) { return String(Raw(object, path...)) }
+
+// String decodes a JSON string.
+func String(raw []byte) (string, bool) {
 	if len(raw) == 0 || raw[0] != '"' {
 		return "", false
 	}
