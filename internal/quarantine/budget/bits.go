@@ -36,28 +36,3 @@ func OneOf(n float64) Bits {
 
 // Float is the amount in bits.
 func (b Bits) Float() float64 { return float64(b) / float64(Bit) }
-
-// Answer is what an answer costs that is one of n, or unknown.
-func Answer(n float64) Bits { return OneOf(n + 1) }
-
-// The answers that the quarantined model can give, by the type of the question.
-
-// YesNo is what yes, no or unknown costs.
-func YesNo() Bits { return Answer(2) }
-
-// Choice is what one of n options costs; which of n references it is costs the same.
-func Choice(n int) Bits { return Answer(float64(n)) }
-
-// Integer is what a whole number from least to most costs; a count is one from 0.
-func Integer(least, most int64) Bits {
-	if most < least {
-		return Unlimited
-	}
-	return Answer(float64(most) - float64(least) + 1)
-}
-
-// Date is what a day of so many years costs.
-func Date(years int) Bits { return Answer(math.Ceil(float64(years) * 365.25)) }
-
-// Span is what a span costs that was found in the content and is shown as a reference: found or not.
-func Span() Bits { return Answer(1) }

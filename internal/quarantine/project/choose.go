@@ -37,7 +37,7 @@ func untyped(v *Value, s *spot) choice {
 		}
 		c := choice{form: asMoment}
 		if m, ok := readMoment(v.Text); ok && c.moment(m, s, s.p.dates) {
-			c.literal = appendString(nil, m.String())
+			c.literal = AppendString(nil, m.String())
 			return c
 		}
 	}
@@ -60,7 +60,7 @@ func typed(v *Value, s *spot, f *field) (c choice) {
 		if ok = is && c.bounded(d, s, f); ok {
 			c.literal = []byte(d.String())
 			if c.form == asQuoted {
-				c.literal = appendString(nil, d.String())
+				c.literal = AppendString(nil, d.String())
 			}
 		}
 	case TypeDate, TypeDateTime, TypeTime:
@@ -76,13 +76,13 @@ func typed(v *Value, s *spot, f *field) (c choice) {
 		default:
 			ok = is && m.dated && c.moment(m, s, f)
 		}
-		c.literal = appendString(nil, m.String())
+		c.literal = AppendString(nil, m.String())
 	case TypeEnum:
 		ok = f.enum[text]
-		c.cost, c.literal = f.cost, appendString(nil, text)
+		c.cost, c.literal = f.cost, AppendString(nil, text)
 	case TypePattern:
 		ok = utf8.RuneCountInString(text) <= f.maxLen && visible(text) && !looksLikeReference(text) && f.pattern.MatchString(text)
-		c.cost, c.literal = f.cost, appendString(nil, text)
+		c.cost, c.literal = f.cost, AppendString(nil, text)
 	}
 	if !ok {
 		return choice{}

@@ -46,7 +46,7 @@ func tokens(t testing.TB, doc []byte) (out []string) {
 		}
 		switch token := token.(type) {
 		case string:
-			out = append(out, string(appendString(nil, token)))
+			out = append(out, string(AppendString(nil, token)))
 		case json.Number:
 			out = append(out, token.String())
 		}

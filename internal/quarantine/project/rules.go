@@ -220,7 +220,6 @@ func splitPath(path string) (steps []string, anywhere bool, err error) {
 	}
 	names := 0
 	for rest != "" {
-		name := rest
 		if strings.HasPrefix(rest, element) {
 			steps, rest, anchored = append(steps, element), rest[len(element):], anchored || names == 0
 			rest = strings.TrimPrefix(rest, ".")
@@ -234,7 +233,8 @@ func splitPath(path string) (steps []string, anywhere bool, err error) {
 			}
 			b.WriteByte(rest[i])
 		}
-		name, rest = b.String(), strings.TrimPrefix(rest[i:], ".")
+		name := b.String()
+		rest = strings.TrimPrefix(rest[i:], ".")
 		if err := checkName(name); err != nil {
 			return nil, false, err
 		}

@@ -66,7 +66,7 @@ func (s *Skeleton) Clearance(tool string, name func(i int) string, answers []Ans
 	out := make([]byte, 0, size)
 	out = append(out, `{"yellowjack":"clearance"`...)
 	if tool != "" && len(tool) <= maxTool && visible(tool) {
-		out = appendString(append(out, `,"tool":`...), tool)
+		out = AppendString(append(out, `,"tool":`...), tool)
 	}
 	if s.Size >= 0 {
 		out = strconv.AppendInt(append(out, `,"bytes":`...), s.Size, 10)
@@ -75,7 +75,7 @@ func (s *Skeleton) Clearance(tool string, name func(i int) string, answers []Ans
 	for i, p := range s.parts {
 		out = append(out, p...)
 		if i < len(s.References) {
-			out = appendString(out, name(i))
+			out = AppendString(out, name(i))
 		}
 	}
 	if len(answers) > 0 {
@@ -84,13 +84,13 @@ func (s *Skeleton) Clearance(tool string, name func(i int) string, answers []Ans
 			if i > 0 {
 				out = append(out, ',')
 			}
-			out = appendString(append(out, `{"question":`...), a.Question)
-			out = append(appendString(append(out, `,"answer":`...), a.Answer), '}')
+			out = AppendString(append(out, `{"question":`...), a.Question)
+			out = append(AppendString(append(out, `,"answer":`...), a.Answer), '}')
 		}
 		out = append(out, ']')
 	}
 	if status != "" {
-		out = appendString(append(out, `,"status":`...), status)
+		out = AppendString(append(out, `,"status":`...), status)
 	}
 	return append(out, '}')
 }

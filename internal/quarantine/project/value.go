@@ -49,7 +49,7 @@ func (v *Value) appendJSON(dst []byte) []byte {
 	case Bool, Number:
 		return append(dst, v.Text...)
 	case String:
-		return appendString(dst, v.Text)
+		return AppendString(dst, v.Text)
 	case List:
 		dst = append(dst, '[')
 		for i := range v.Items {
@@ -65,7 +65,7 @@ func (v *Value) appendJSON(dst []byte) []byte {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = append(appendString(dst, v.Members[i].Name), ':')
+			dst = append(AppendString(dst, v.Members[i].Name), ':')
 			dst = v.Members[i].Value.appendJSON(dst)
 		}
 		return append(dst, '}')
@@ -73,8 +73,8 @@ func (v *Value) appendJSON(dst []byte) []byte {
 	return append(dst, "null"...)
 }
 
-// appendString appends a JSON string. Line separators are escaped too, and nothing else that need not be.
-func appendString(dst []byte, s string) []byte {
+// AppendString appends a JSON string. Line separators are escaped too, and nothing else that need not be.
+func AppendString(dst []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	s = strings.ToValidUTF8(s, string(utf8.RuneError))
 	dst = append(dst, '"')

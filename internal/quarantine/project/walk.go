@@ -178,7 +178,7 @@ func (w *walk) showObject(n *node) {
 	for _, name := range n.spot.known {
 		if has[name] {
 			kid := next()
-			w.text = append(appendString(w.text, name), ':')
+			w.text = append(AppendString(w.text, name), ':')
 			w.show(kid)
 		}
 	}
