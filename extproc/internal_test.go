@@ -151,7 +151,8 @@ func TestListenerNames(t *testing.T) {
 func TestInternalPool(t *testing.T) {
 	w := newWorld(t)
 	token := w.delegate(t, "${sara}", time.Minute)
-	service := w.service(t, &lastRecord{}, func(c *extproc.Config) {
+	sink := &lastRecord{}
+	service := w.service(t, sink, func(c *extproc.Config) {
 		c.Limits.Exchanges, c.Limits.InternalExchanges, c.Limits.ConcurrentPerPrincipal = 1, 1, 1
 	})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -162,6 +163,9 @@ func TestInternalPool(t *testing.T) {
 		q.in <- ask(t, w, token, question)[0]
 		go func() { ended <- service.Process(q) }()
 		<-entered
+		if n := len(sink.records); n != 0 {
+			t.Errorf("it was refused: %+v", sink.records[n-1])
+		}
 	}
 	enter(ctx, w.tokens("${sara}"))
 	enter(byListener(ctx, "internal"), token) // although the clients' pool, and Sara's own, are full

@@ -165,6 +165,7 @@ func TestNoPlan(t *testing.T) {
 		"no list":            {reply(200, completion(`{"questions":{}}`)), Malformed},
 		"none":               {reply(200, completion(`{}`)), Malformed},
 		"an extra name":      {reply(200, completion(`{"questions":[],"note":"x"}`)), Malformed},
+		"another list":       {reply(200, completion(`{"questions":[],"more":[`+asks()+`]}`)), Malformed},
 		"a name twice":       {reply(200, completion(`{"questions":[],"questions":[]}`)), Malformed},
 		"extra in one":       {reply(200, completion(planOf(`{"result":1,"ask":"x","type":"yesno","tool":"slack"}`))), Malformed},
 		"twice in one":       {reply(200, completion(planOf(`{"result":1,"ask":"x","ask":"y","type":"yesno"}`))), Malformed},

@@ -127,6 +127,15 @@ func TestSingleFlight(t *testing.T) {
 		if n := len(m.calls()); n != 1 {
 			t.Errorf("%d calls", n)
 		}
+		// Within a process nobody polls: twenty look, one claims and settles.
+		before := s.trip
+		for range 20 {
+			all.Go(func() { a.Ask(t.Context(), task(issue+"2")) })
+		}
+		all.Wait()
+		if n := s.trip - before; n != 22 {
+			t.Errorf("%d round trips", n)
+		}
 	})
 }
 
