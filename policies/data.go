@@ -39,32 +39,21 @@ func (v *validator) fail(path []string, format string, args ...any) {
 
 // roots is the shape of the data that the shipped policies read.
 var roots = map[string]check{
-	"tools":     byName(toolName, keys(toolKeys, notBuilt)),
-	"teams":     byName(anyName, keys(map[string]check{"tools": stringList, "models": stringList}, nil)),
-	"models":    byName(modelName, keys(map[string]check{"allow": stringList}, nil)),
-	"features":  byName(anyName, keys(map[string]check{"allow": stringList}, nil)),
-	"providers": byName(anyName, keys(map[string]check{"byok": stringList}, nil)),
-	"fields":    keys(map[string]check{"allow": stringList}, nil),
+	"tools":     byName(toolName, checkTool),
+	"teams":     byName(anyName, keys(map[string]check{"tools": stringList, "models": stringList})),
+	"models":    byName(modelName, keys(map[string]check{"allow": stringList})),
+	"features":  byName(anyName, keys(map[string]check{"allow": stringList, "taints": trueOrFalse})),
+	"providers": byName(anyName, keys(map[string]check{"byok": stringList})),
+	"fields":    keys(map[string]check{"allow": stringList}),
+	"pins":      keys(map[string]check{"mode": pinMode, "authors": stringList, "tools": byName(toolName, hashList)}),
 }
-
-var toolKeys = map[string]check{
-	"allow":           stringList,
-	"effect":          oneOf("read", "write"),
-	"result":          oneOf("trusted", "untrusted", "drop"),
-	"confidentiality": oneOf("public", "internal", "secret"),
-	"audience":        oneOf("public", "internal", "secret"),
-	"aliases":         byName(anyName, stringList),
-}
-
-// notBuilt are keys that the design names and that nothing reads yet.
-var notBuilt = []string{"args", "sensitive", "fields", "questions", "rounds", "pin"}
 
 // ValidateData checks the data that the shipped policies read: unknown keys,
-// values of the wrong shape, keys not built yet and ambiguous aliases are
-// refused by name. The error is a DataErrors.
+// values of the wrong shape and ambiguous aliases are refused by name. The
+// error is a DataErrors.
 func ValidateData(data map[string]any) error {
 	v := &validator{}
-	keys(roots, nil)(v, nil, data)
+	keys(roots)(v, nil, data)
 	return v.result(data)
 }
 
@@ -109,7 +98,7 @@ func (v *validator) teamModels(data map[string]any) {
 }
 
 // keys is an object with only these members.
-func keys(known map[string]check, later []string) check {
+func keys(known map[string]check) check {
 	return func(v *validator, path []string, value any) {
 		m, ok := value.(map[string]any)
 		if !ok {
@@ -121,8 +110,6 @@ func keys(known map[string]check, later []string) check {
 			switch shape, ok := known[key]; {
 			case ok:
 				shape(v, at, m[key])
-			case slices.Contains(later, key):
-				v.fail(at, "is not built yet")
 			default:
 				v.fail(at, "is not a known key; known are %s", strings.Join(slices.Sorted(maps.Keys(known)), ", "))
 			}

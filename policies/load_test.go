@@ -39,7 +39,7 @@ func TestBrokenFoldersAreRefused(t *testing.T) {
 		"json key twice":             {map[string]string{"d.json": "{\n\"tools\": {},\n\"tools\": {}\n}\n"}, []string{"%s/d.json:3: "}},
 		"json list":                  {map[string]string{"d.json": "[]"}, []string{"%s/d.json:1: ", "must be an object"}},
 		"unknown key":                {map[string]string{"d.yaml": "tools:\n  a:\n    allow: [x]\n    alow: [y]\n"}, []string{"%s/d.yaml:4: tools.a.alow: is not a known key"}},
-		"unknown key in json":        {map[string]string{"d.json": "{\n\t\"tools\": {\n\t\t\"a\": {\"pin\": 1}\n\t}\n}\n"}, []string{"%s/d.json:3: tools.a.pin: is not built yet"}},
+		"unknown key in json":        {map[string]string{"d.json": "{\n\t\"tools\": {\n\t\t\"a\": {\"pin\": 1}\n\t}\n}\n"}, []string{"%s/d.json:3: tools.a.pin: must be one of warn, taint, refuse"}},
 		"rooted by folder":           {map[string]string{"tools/a/d.yaml": "allow: [x]\neffect: jump\n"}, []string{"%s/tools/a/d.yaml:2: tools.a.effect: must be one of read, write"}},
 		"given twice":                {map[string]string{"a.yaml": "tools:\n  a: {allow: [x]}\n", "b.yaml": "tools:\n  b: {}\n  a: {allow: [y]}\n"}, []string{"%s/b.yaml:3: tools.a.allow is already given"}},
 		"given by the configuration": {map[string]string{"a.yaml": "tools:\n  slack__post_message:\n    allow: [\"*\"]\n"}, []string{"%s/a.yaml:3: tools.slack__post_message.allow is already given"}},

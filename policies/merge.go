@@ -9,6 +9,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/util"
@@ -41,11 +42,26 @@ func mergeData(files []file, config map[string]any) (map[string]any, error) {
 	if err := validateFolder(merged); err != nil {
 		return nil, inFiles(err, files)
 	}
+	derived := map[string]any{"plain": derivePlain(merged)}
 	// Absent where there are none, so that the rule for them ends at once.
 	if aliases := deriveAliases(merged, &validator{}); len(aliases) > 0 {
-		merged["derived"] = map[string]any{"aliases": aliases}
+		derived["aliases"] = aliases
 	}
+	merged["derived"] = derived
 	return merged, nil
+}
+
+// derivePlain is the tools whose calls in a clean context nothing more is asked
+// of, so that most calls are decided by one look.
+func derivePlain(data map[string]any) map[string]any {
+	out := map[string]any{}
+	for name, entry := range asNode(data["tools"]) {
+		tool := asNode(entry)
+		if tool["audience"] == nil && tool["grant"] == nil && tool["confirm"] == nil {
+			out[name] = true
+		}
+	}
+	return out
 }
 
 // plain makes data of JSON's types only, and a copy.
@@ -157,6 +173,10 @@ func (f file) line(path []string) (line int, ok bool) {
 	}
 	at := root.Content[0]
 	for _, key := range path[n:] {
+		if i, err := strconv.Atoi(key); err == nil && at.Kind == yaml.SequenceNode && i >= 0 && i < len(at.Content) {
+			line, at = at.Content[i].Line, at.Content[i]
+			continue
+		}
 		i := member(at, key)
 		if i < 0 {
 			return line, false

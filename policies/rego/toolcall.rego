@@ -16,14 +16,12 @@ import data.yellowjack.visible
 # title: The decision, one verdict for each of input.calls
 decision := {"calls": [verdict(call) | some call in input.calls]}
 
-# The first is most calls: nothing in it can stem from a third party, and its tool asks for nothing more.
+# The first is most calls, and only quicker: nothing in it can stem from a third party, and its tool is one
+# that states no audience, grant or confirmation.
 verdict(call) := {"verdict": "allow"} if {
 	call.clean == true
 	call.offered == true
-	tool := data.tools[visible.tools[call.tool]]
-	not tool.audience
-	not tool.grant
-	not tool.confirm
+	data.derived.plain[visible.tools[call.tool]]
 } else := {
 	"verdict": "deny",
 	"rule": "tools.allow",
