@@ -59,7 +59,10 @@ func (w *whole) release(trailers *headerView) ([]reply, *refuse.Refusal) {
 	if err != nil {
 		return nil, asRefusal(err)
 	}
-	body := parsed.Rewrite(verdicts)
+	body, _, err := parsed.Rewrite(verdicts, nil)
+	if err != nil {
+		return nil, asRefusal(err)
+	}
 	w.sent = true
 	out := []reply{answerResponseHeaders(w.x.responseHead(w.head, len(body)))}
 	return w.x.last(out, body, trailers), nil

@@ -15,10 +15,12 @@ type choice struct {
 	role     bool // a role was released
 	said     bool // text for people was released
 	finished bool
-	calls    []*call // in the order in which they began
+	called   bool    // has calls, held or decided
+	calls    []*call // held ones, in the order in which they began
 	next     int     // the index that the next new call must have
 	left     int     // calls that were released
 	pieces   []piece // held
+	texts    []text
 }
 
 // call is one tool call being put together.
@@ -31,6 +33,9 @@ type call struct {
 	arguments []byte
 	allowed   bool
 	out       int    // the index under which it is released
+	id        string // the id under which it is released; "" keeps its own
+	whole     []byte // the arguments with which it is released, as they stand on the wire; nil keeps its own
+	begun     *piece // where whole was released
 	text      string // what stands in its place
 	replaced  bool   // the text was released
 }
@@ -64,18 +69,16 @@ func (g *Gate) choice(index int) (*choice, error) {
 	return c, nil
 }
 
-// calling tells whether the choice has calls, held or decided.
-func (c *choice) calling() bool { return len(c.calls) > 0 }
-
-// admits refuses what may not follow the end of a choice: a call, or text after calls.
-func (c *choice) admits(ch *openaichat.ChunkChoice) error {
+// admits refuses what may not follow the end of a choice: a call, text after calls, and any text when texts are looked at,
+// since a turn that was told of is not to grow.
+func (g *Gate) admits(c *choice, ch *openaichat.ChunkChoice) error {
 	switch {
 	case !c.finished:
 		return nil
 	case len(ch.Calls) > 0:
 		return invalid("a tool call after its choice had finished")
-	case ch.Text && c.calling():
-		return invalid("text after its choice had finished with tool calls")
+	case ch.Text && (c.called || g.rewrites()):
+		return invalid("text after its choice had finished")
 	}
 	return nil
 }
@@ -88,7 +91,7 @@ func (c *choice) saw(ch *openaichat.ChunkChoice) {
 
 // stops tells whether a reason to finish is true no longer: it says that there are calls, and none was released.
 func (c *choice) stops(reason string) bool {
-	return c.calling() && c.left == 0 && (reason == "tool_calls" || reason == "function_call")
+	return c.called && c.left == 0 && (reason == "tool_calls" || reason == "function_call")
 }
 
 // hold keeps a piece of the event and adds its fragments to their calls.
@@ -139,7 +142,7 @@ func (g *Gate) fragment(c *choice, d *openaichat.CallDelta) (*call, openaichat.S
 			return nil, openaichat.Said{}, tooLarge("more tool calls than the limit allows")
 		}
 		to = &call{ToolCall: llm.ToolCall{Choice: c.index, Index: d.Index, Legacy: d.Legacy}}
-		c.calls = append(c.calls, to)
+		c.calls, c.called = append(c.calls, to), true
 		switch {
 		case d.Legacy:
 		case d.Index < 0:

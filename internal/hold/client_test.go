@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/yellowjack/yellowjack/internal/fake/filter"
 	"github.com/yellowjack/yellowjack/internal/hold"
 	"github.com/yellowjack/yellowjack/internal/llm"
+	"github.com/yellowjack/yellowjack/internal/strictjson"
 )
 
 // client reads a stream as a lenient SDK does, with encoding/json and no code of the gate's: what it ends up with is
@@ -154,13 +156,26 @@ func (c *client) event(data string) error {
 	return nil
 }
 
+// mode is what a gate does besides deciding.
+type mode struct {
+	resolve bool // allowed calls go out with other ids, and every second one with other arguments
+	filter  bool // texts are filtered
+	finish  bool // turns are told of
+}
+
+var everything = mode{resolve: true, filter: true, finish: true}
+
 // outcome is everything that a gate did with a stream.
 type outcome struct {
+	mode    mode
 	out     []byte
 	batches [][]llm.ToolCall
 	models  []string
+	turns   []llm.Turn
 	err     error
 	gate    *hold.Gate
+
+	released, refused []llm.ToolCall
 }
 
 // errPolicy is what Decide returns for a call of the tool "boom".
@@ -176,12 +191,18 @@ func gateOf(c hold.Config, o *outcome) *hold.Gate {
 			case call.Tool == "boom":
 				return nil, errPolicy
 			case denied(call.Tool):
+				o.refused = append(o.refused, call)
 				out = append(out, llm.Verdict{Text: "[refused by policy]"})
 			default:
-				out = append(out, llm.Verdict{Allow: true})
+				o.released = append(o.released, call)
+				out = append(out, o.mode.allow(call))
 			}
 		}
 		return out, nil
+	}
+	c.Refuse = func(call llm.ToolCall) string {
+		o.refused = append(o.refused, call)
+		return ""
 	}
 	c.Model = func(name string) error {
 		o.models = append(o.models, name)
@@ -190,15 +211,55 @@ func gateOf(c hold.Config, o *outcome) *hold.Gate {
 		}
 		return nil
 	}
+	if o.mode.filter {
+		c.Text = func(int) hold.TextFilter { return &filter.Filter{} }
+	}
+	if o.mode.finish {
+		c.Finish = func(turn llm.Turn) error {
+			o.turns = append(o.turns, turn)
+			return nil
+		}
+	}
 	o.gate = hold.New(c)
 	return o.gate
+}
+
+// allow is the verdict on an allowed call.
+func (m mode) allow(call llm.ToolCall) llm.Verdict {
+	v := llm.Verdict{Allow: true}
+	if !m.resolve {
+		return v
+	}
+	if v.ID = "yj_" + call.ID; len(call.Arguments)%2 == 0 {
+		v.Arguments = bytes.ReplaceAll(call.Arguments, []byte("$ref_"), []byte(`resolved \u0022`))
+		if strictjson.CheckObject(v.Arguments, strictjson.Limits{}) != nil {
+			v.Arguments = call.Arguments
+		}
+	}
+	return v
+}
+
+// seen is a decided call as its client has to see it.
+func (m mode) seen(call llm.ToolCall) llm.ToolCall {
+	v := m.allow(call)
+	if v.Arguments != nil {
+		call.Arguments = v.Arguments
+	}
+	if v.ID != "" && !call.Legacy {
+		call.ID = v.ID
+	}
+	return call
 }
 
 func denied(tool string) bool { return strings.HasPrefix(tool, "no_") }
 
 // pass sends a stream through a gate, cut where next says (0: all of it at once).
 func pass(c hold.Config, stream []byte, next func(left int) int) *outcome {
-	o := &outcome{}
+	return passAs(mode{}, c, stream, next)
+}
+
+func passAs(m mode, c hold.Config, stream []byte, next func(left int) int) *outcome {
+	o := &outcome{mode: m}
 	g := gateOf(c, o)
 	buf := []byte(nil)
 	for rest := stream; len(rest) > 0 && o.err == nil; {

@@ -2,6 +2,7 @@ package hold
 
 import (
 	"fmt"
+	"hash/maphash"
 	"strconv"
 
 	"github.com/yellowjack/yellowjack/internal/llm"
@@ -29,10 +30,10 @@ func (g *Gate) decide(dst []byte, c *choice, reason string) ([]byte, error) {
 				call.out = c.rank(call)
 			}
 			c.left++
-			g.released = append(g.released, call.ToolCall)
-		} else {
-			g.refused = append(g.refused, call.ToolCall)
 		}
+	}
+	if err := g.finishTurn(c, reason); err != nil {
+		return dst, err
 	}
 	for i := range c.pieces {
 		var err error
@@ -43,7 +44,7 @@ func (g *Gate) decide(dst []byte, c *choice, reason string) ([]byte, error) {
 	for _, p := range c.pieces {
 		g.held -= p.size
 	}
-	c.pieces, c.finished = nil, true
+	c.pieces, c.calls, c.finished = nil, nil, true
 	g.holding--
 	return dst, nil
 }
@@ -73,16 +74,16 @@ func (g *Gate) unique(c *choice) {
 		if before != nil {
 			before.malformed(sameID)
 		}
-		if before != nil || g.ids[call.ID] {
+		if before != nil || g.ids[maphash.String(g.seed, call.ID)] {
 			call.malformed(sameID)
 		}
 		first[call.ID] = call
 	}
 	if g.ids == nil {
-		g.ids = make(map[string]bool, len(first))
+		g.ids = make(map[uint64]bool, len(first))
 	}
 	for id := range first {
-		g.ids[id] = true
+		g.ids[maphash.String(g.seed, id)] = true
 	}
 }
 
@@ -142,13 +143,34 @@ func (g *Gate) ask(c *choice) error {
 			call.text = g.refusal(call.ToolCall)
 			continue
 		}
-		call.allowed, call.text = verdicts[0].Allow, verdicts[0].Text
+		v := verdicts[0]
 		verdicts = verdicts[1:]
-		if !call.allowed && call.text == "" {
-			call.text = refusalText(call.ToolCall, "it is not allowed")
+		if err := call.settle(v); err != nil {
+			return fmt.Errorf("deciding the tool calls: %w", err)
 		}
 	}
 	return nil
+}
+
+// settle takes the verdict on a call.
+func (c *call) settle(v llm.Verdict) error {
+	if c.allowed, c.text = v.Allow, v.Text; !c.allowed {
+		if c.text == "" {
+			c.text = refusalText(c.ToolCall, "it is not allowed")
+		}
+		return nil
+	}
+	if v.ID != c.ID {
+		c.id = v.ID
+	}
+	if v.Arguments == nil {
+		return nil
+	}
+	whole, err := openaichat.ArgumentsText(&c.ToolCall, v.Arguments)
+	if c.whole = whole; err == nil && whole == nil {
+		c.whole = []byte{}
+	}
+	return err
 }
 
 // refusal is the text in the place of a malformed call.
@@ -183,21 +205,21 @@ func (g *Gate) release(dst []byte, c *choice, p *piece) ([]byte, error) {
 	held := &g.again
 	ch := &held.Choices[0]
 	changed, kept := c.stops(ch.Finish), 0
-	for _, call := range p.calls {
+	for i, call := range p.calls {
 		if call.allowed {
-			kept++
-			changed = changed || call.out != call.Index
+			if call.whole != nil && call.begun == nil {
+				call.begun = p
+			}
+			if call.goesOut(p) {
+				kept++
+			}
+			changed = changed || call.out != call.Index || call.whole != nil || (call.id != "" && ch.Calls[i].ID != "")
 			continue
 		}
 		changed = true
 		if !call.replaced {
 			call.replaced = true
-			text := call.text
-			if c.said {
-				text = "\n\n" + text
-			}
-			dst = held.AppendText(dst, c.index, !c.role, text)
-			c.role, c.said = true, true
+			dst = g.appendRefusal(dst, held, c, call.text)
 		}
 	}
 	if !changed {
@@ -209,8 +231,19 @@ func (g *Gate) release(dst []byte, c *choice, p *piece) ([]byte, error) {
 	}
 	out := held.Piece(0, openaichat.Piece{
 		Text: !c.role, Calls: kept > 0, Finish: true, Stop: c.stops(ch.Finish), Usage: true,
-		Keep: func(i int) (int, bool) { return p.calls[i].out, p.calls[i].allowed },
+		Keep: func(i int) (openaichat.Kept, bool) {
+			call := p.calls[i]
+			as := openaichat.Kept{Index: call.out, ID: call.id}
+			if call.whole != nil {
+				as.Whole, as.Text = &call.ToolCall, call.whole
+			}
+			return as, call.goesOut(p)
+		},
 	})
 	c.saw(ch)
 	return sse.AppendEvent(dst, p.name, out), nil
 }
+
+// goesOut tells whether something of a call goes out with a piece: of one with other arguments all of it goes with the
+// first.
+func (c *call) goesOut(p *piece) bool { return c.allowed && (c.whole == nil || c.begun == p) }

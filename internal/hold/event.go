@@ -3,6 +3,7 @@ package hold
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/yellowjack/yellowjack/internal/llm/openaichat"
 	"github.com/yellowjack/yellowjack/internal/sse"
@@ -84,14 +85,18 @@ func (g *Gate) upstreamError(dst []byte, e sse.Event) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	called := false
+	changed := false
 	for i := range c.Choices {
-		if _, err := g.choice(c.Choices[i].Index); err != nil {
+		ch := &c.Choices[i]
+		st, err := g.choice(ch.Index)
+		if err != nil {
 			return dst, err
 		}
-		called = called || len(c.Choices[i].Calls) > 0
+		dst = g.filter(dst, st, ch, true)
+		changed = changed || len(ch.Calls) > 0 || ch.Edited()
 	}
-	if called {
+	dst = g.flushAll(dst)
+	if changed {
 		dst = sse.AppendEvent(dst, e.Name, c.WithoutCalls())
 	} else {
 		dst = append(dst, e.Raw...)
@@ -112,29 +117,46 @@ func (g *Gate) dealOut(dst []byte, e sse.Event) ([]byte, error) {
 		if err != nil {
 			return dst, err
 		}
-		if len(ch.Calls) > 0 || (ch.Finish != "" && st.calling()) {
+		if slices.ContainsFunc(c.Choices[:i], func(other openaichat.ChunkChoice) bool { return other.Index == ch.Index }) {
+			return dst, invalid("a choice twice in one event")
+		}
+		if err := g.admits(st, ch); err != nil {
+			return dst, err
+		}
+		before := len(dst)
+		dst = g.filter(dst, st, ch, ch.Finish != "")
+		if len(ch.Calls) > 0 || (ch.Finish != "" && st.called) || ch.Edited() || len(dst) > before {
 			whole = false
 		}
 	}
-	if !whole {
-		for i := range c.Choices {
-			var err error
-			if dst, err = g.dealChoice(dst, e, i); err != nil {
-				return dst, err
-			}
-		}
-		return dst, nil
-	}
 	for i := range c.Choices {
-		ch := &c.Choices[i]
-		st := g.choices[ch.Index]
-		if err := st.admits(ch); err != nil {
+		var err error
+		if whole {
+			err = g.pass(&c.Choices[i])
+		} else {
+			dst, err = g.dealChoice(dst, e, i)
+		}
+		if err != nil {
 			return dst, err
 		}
-		st.saw(ch)
-		st.finished = st.finished || ch.Finish != ""
 	}
-	return append(dst, e.Raw...), nil
+	if whole {
+		dst = append(dst, e.Raw...)
+	}
+	return dst, nil
+}
+
+// pass notes a choice of an event that goes on as it came, before it does.
+func (g *Gate) pass(ch *openaichat.ChunkChoice) error {
+	st := g.choices[ch.Index]
+	if ch.Finish != "" && !st.finished {
+		if err := g.finishTurn(st, ch.Finish); err != nil {
+			return err
+		}
+		st.finished = true
+	}
+	st.saw(ch)
+	return nil
 }
 
 // dealChoice releases what is text in the k-th choice and holds the rest; the finish_reason releases it.
@@ -142,18 +164,16 @@ func (g *Gate) dealChoice(dst []byte, e sse.Event, k int) ([]byte, error) {
 	c := &g.chunk
 	ch := &c.Choices[k]
 	st := g.choices[ch.Index]
-	if err := st.admits(ch); err != nil {
-		return dst, err
-	}
 	last := k == len(c.Choices)-1
 	calls := len(ch.Calls) > 0
 	switch {
 	case st.finished: // more after the end: no text and no calls, perhaps the reason once more
 		st.saw(ch)
 		return g.sendPiece(dst, c, e, k, openaichat.Piece{Text: true, Finish: true, Stop: st.stops(ch.Finish), Usage: last}), nil
-	case !calls && (ch.Finish == "" || !st.calling()):
-		st.saw(ch)
-		st.finished = ch.Finish != ""
+	case !calls && (ch.Finish == "" || !st.called):
+		if err := g.pass(ch); err != nil {
+			return dst, err
+		}
 		return g.sendPiece(dst, c, e, k, openaichat.Piece{Text: true, Finish: true, Usage: last}), nil
 	case ch.Text:
 		st.saw(ch)
@@ -166,13 +186,4 @@ func (g *Gate) dealChoice(dst []byte, e sse.Event, k int) ([]byte, error) {
 		return dst, nil
 	}
 	return g.decide(dst, st, ch.Finish)
-}
-
-// sendPiece releases a piece of a chunk: the event as it came when the piece is all of it.
-func (g *Gate) sendPiece(dst []byte, c *openaichat.Chunk, e sse.Event, k int, p openaichat.Piece) []byte {
-	doc := c.Piece(k, p)
-	if len(doc) == len(c.Doc) && &doc[0] == &c.Doc[0] {
-		return append(dst, e.Raw...)
-	}
-	return sse.AppendEvent(dst, e.Name, doc)
 }

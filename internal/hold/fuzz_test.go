@@ -22,6 +22,7 @@ func seed(f *testing.F) {
 	for i, ar := range txtest.Seeds(f, "testdata/*.txtar") {
 		in := []byte(txtest.Text(ar, "in"))
 		f.Add(in, uint64(i))
+		f.Add(in, uint64(7))
 		f.Add(bytes.ReplaceAll(in, []byte("\n"), []byte("\r\n")), uint64(i))
 		f.Add(bytes.ReplaceAll(in, []byte("\n"), []byte("\r")), uint64(i))
 	}
@@ -31,23 +32,29 @@ func seed(f *testing.F) {
 func FuzzChunking(f *testing.F) {
 	seed(f)
 	f.Fuzz(func(t *testing.T, stream []byte, cuts uint64) {
-		want := pass(fuzzConfig, stream, nil)
+		m := modeOf(cuts)
+		want := passAs(m, fuzzConfig, stream, nil)
 		for name, next := range map[string]func(int) int{
 			"byte by byte": func(int) int { return 1 },
 			"at random":    cutter(cuts),
 		} {
-			got := pass(fuzzConfig, stream, next)
+			got := passAs(m, fuzzConfig, stream, next)
 			if !bytes.Equal(got.out, want.out) {
 				t.Errorf("%s: released\n%s\nnot\n%s", name, got.out, want.out)
 			}
 			if g, w := got.decided(), want.decided(); g != w {
 				t.Errorf("%s: decided %s, not %s", name, g, w)
 			}
-			if g, w := fmt.Sprint(got.models, got.err, got.gate.Usage()), fmt.Sprint(want.models, want.err, want.gate.Usage()); g != w {
+			if g, w := fmt.Sprint(got.models, got.err, got.gate.Usage(), got.turns), fmt.Sprint(want.models, want.err, want.gate.Usage(), want.turns); g != w {
 				t.Errorf("%s: %s, not %s", name, g, w)
 			}
 		}
 	})
+}
+
+// modeOf takes a mode from the last bits of a seed.
+func modeOf(seed uint64) mode {
+	return mode{resolve: seed&1 > 0, filter: seed&2 > 0, finish: seed&4 > 0}
 }
 
 func cutter(seed uint64) func(int) int {
@@ -61,7 +68,7 @@ func cutter(seed uint64) func(int) int {
 func FuzzReleased(f *testing.F) {
 	seed(f)
 	f.Fuzz(func(t *testing.T, stream []byte, cuts uint64) {
-		checkReleased(t, pass(fuzzConfig, stream, cutter(cuts)))
+		checkReleased(t, passAs(modeOf(cuts), fuzzConfig, stream, cutter(cuts)))
 	})
 }
 
@@ -80,7 +87,10 @@ func TestWild(t *testing.T) {
 			stream.WriteString(chunk(parts...))
 		}
 		stream.WriteString(doneEvent)
-		checkReleased(t, pass(fuzzConfig, []byte(stream.String()), nil))
+		m := modeOf(rapid.Uint64().Draw(t, "mode"))
+		o := passAs(m, fuzzConfig, []byte(stream.String()), nil)
+		checkReleased(t, o)
+		checkTurns(t, o)
 	})
 }
 
@@ -92,7 +102,8 @@ func wildDelta(t *rapid.T) string {
 		}
 	}
 	add("role", `"role":"assistant"`)
-	add("content", `"content":null`, `"content":""`, `"content":"x"`)
+	add("content", `"content":null`, `"content":""`, `"content":"x"`, `"content":"$ref_"`, `"content":"abcd"`, `"content":" $re"`)
+	add("thought", `"reasoning":"$ref_ab"`, `"reasoning":"cd"`, `"refusal":"$"`)
 	add("legacy", `"function_call":null`, `"function_call":{"name":"read"}`, `"function_call":{"name":"read","arguments":"{}"}`, `"function_call":{"arguments":"{}"}`, `"function_call":{"name":"no_post"}`)
 	var list []string
 	for range rapid.IntRange(0, 3).Draw(t, "calls") {
@@ -167,13 +178,14 @@ func checkDecided(t failer, kind string, choices map[int]*clientChoice, o *outco
 			switch {
 			case denied(call.Tool) || boom(batch):
 			case call.Legacy:
-				legacy[call.Choice] = &call
+				seen := o.mode.seen(call)
+				legacy[call.Choice] = &seen
 			default:
-				allowed[call.Choice] = append(allowed[call.Choice], call)
+				allowed[call.Choice] = append(allowed[call.Choice], o.mode.seen(call))
 			}
 		}
 	}
-	_, refused := o.gate.Calls()
+	refused := o.refused
 	for index, ch := range choices {
 		if len(ch.calls) != len(allowed[index]) {
 			t.Fatalf("to the client that takes %s, choice %d has %d calls, allowed were %d\n%s", kind, index, len(ch.calls), len(allowed[index]), o.out)
@@ -190,6 +202,40 @@ func checkDecided(t failer, kind string, choices map[int]*clientChoice, o *outco
 		calls := len(ch.calls) > 0 || ch.legacy != nil
 		if (ch.finish == "tool_calls" || ch.finish == "function_call") && !calls && refusedIn(refused, index) {
 			t.Fatalf("choice %d finished with %s and has no call\n%s", index, ch.finish, o.out)
+		}
+	}
+}
+
+// checkTurns compares the turns that were told of with what a client has of them.
+func checkTurns(t failer, o *outcome) {
+	t.Helper()
+	c, err := readAsClient(o.out)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	for _, turn := range o.turns {
+		got := c.choices[turn.Choice]
+		if got == nil || o.err != nil && got.finish == "" {
+			continue // the error came after it was told of
+		}
+		content := ""
+		for _, text := range turn.Texts {
+			if text.Member == "content" {
+				content = text.Shown
+			}
+			if !o.mode.filter && text.Shown != text.Said {
+				t.Fatalf("%+v, and nothing was filtered", text)
+			}
+		}
+		if got.text != content { // its reason may come again, and be another
+			t.Fatalf("the client reads %q, told was %+v\n%s", got.text, turn, o.out)
+		}
+		calls := len(got.calls)
+		if got.legacy != nil {
+			calls++
+		}
+		if calls != len(turn.Calls) {
+			t.Fatalf("the client has %d calls, told was %+v", calls, turn)
 		}
 	}
 }

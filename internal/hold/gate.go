@@ -3,6 +3,7 @@ package hold
 import (
 	"bytes"
 	"errors"
+	"hash/maphash"
 
 	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/llm/openaichat"
@@ -15,6 +16,7 @@ type Config struct {
 	MaxHeld  int // bytes of held events and of the calls' arguments (default 16 MiB)
 	MaxEvent int // bytes of one event (default 1 MiB)
 	MaxCalls int // calls of one stream (default 128)
+	MaxText  int // bytes of the texts that are kept for Finish (default 4 MiB); one that is over it is not kept
 	Choices  int // how many choices were asked for (default 1)
 
 	// Decide decides all calls of one choice, in order; none of them is Malformed. When it fails, none is released and
@@ -25,6 +27,14 @@ type Config struct {
 	// again if the stream later names another. When it fails, the Gate fails with its error.
 	Model func(name string) error
 
+	// Text makes the filter of each text of a choice: of its content, of what the model thinks, of a refusal. What a filter
+	// holds back comes out when another text follows, and before the choice finishes. A Gate without it changes no text.
+	Text func(choice int) TextFilter
+
+	// Finish is told of each choice when it has finished: after its calls are decided, before any of them is released and
+	// before its finish_reason. When it fails, neither is, and the Gate fails with its error.
+	Finish func(turn llm.Turn) error
+
 	// Refuse is told of each call that is Malformed and gives the text that stands in its place. Without it there is a
 	// text that names the tool and the reason.
 	Refuse func(call llm.ToolCall) string
@@ -34,6 +44,7 @@ const (
 	defaultHeld  = 16 << 20 // a fragment of a few letters comes in an event of some 300 bytes
 	defaultEvent = 1 << 20
 	defaultCalls = 128
+	defaultText  = 4 << 20
 )
 
 // Gate is the gate of one stream; it is for one goroutine. The zero Gate is not usable.
@@ -51,16 +62,19 @@ type Gate struct {
 	early    []byte // events before the first that names a model; none has a choice
 
 	choices map[int]*choice
-	last    *choice // the choice of the last event
-	ids     map[string]bool
+	last    *choice         // the choice of the last event
+	ids     map[uint64]bool // hashes of the calls' ids, which may be long
+	seed    maphash.Seed
 	calls   int // so far
 	held    int // bytes
 	holding int // choices with held events
 
-	usage             llm.Usage
-	released, refused []llm.ToolCall
-	phase             phase
-	err               error
+	before, after []byte // of the text that is being filtered
+	kept          int    // bytes of texts
+
+	usage llm.Usage
+	phase phase
+	err   error
 }
 
 // phase is how far the stream has come.
@@ -83,10 +97,15 @@ func New(c Config) *Gate {
 	if c.MaxCalls <= 0 {
 		c.MaxCalls = defaultCalls
 	}
+	if c.MaxText <= 0 {
+		c.MaxText = defaultText
+	}
 	if c.Choices <= 0 {
 		c.Choices = 1
 	}
-	return &Gate{cfg: c, events: sse.NewReader(c.MaxEvent), limits: strictjson.Limits{MaxBytes: c.MaxEvent}}
+	return &Gate{
+		cfg: c, events: sse.NewReader(c.MaxEvent), limits: strictjson.Limits{MaxBytes: c.MaxEvent}, seed: maphash.MakeSeed(),
+	}
 }
 
 // Write takes the next bytes of the stream and appends to dst what may go on to the client. With an error too, what it
@@ -205,9 +224,6 @@ func (g *Gate) Usage() llm.Usage { return g.usage }
 
 // Model is the model that answered, as the stream names it last; "" while it is not known.
 func (g *Gate) Model() string { return g.model }
-
-// Calls are the calls so far: the released ones, and those that were denied or refused.
-func (g *Gate) Calls() (released, refused []llm.ToolCall) { return g.released, g.refused }
 
 // UpstreamError tells whether the provider ended the stream by an error of its own, which was relayed.
 func (g *Gate) UpstreamError() bool { return g.phase == broken }

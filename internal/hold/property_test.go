@@ -9,7 +9,9 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/yellowjack/yellowjack/internal/fake/filter"
 	"github.com/yellowjack/yellowjack/internal/hold"
+	"github.com/yellowjack/yellowjack/internal/llm"
 )
 
 func sameJSON(a, b string) bool {
@@ -37,12 +39,12 @@ func answers(t *rapid.T) []answer {
 			a.final = "tool_calls"
 			name := rapid.SampledFrom([]string{"read", "no_post"}).Draw(t, "name") + fmt.Sprintf("«%d%d", i, k)
 			c := clientCall{id: fmt.Sprintf("call«%d%d", i, k), kind: "function", name: name}
-			c.arguments = `{"«":` + quote(rapid.StringN(0, 12, -1).Draw(t, "argument")+"«\"\\") + "}"
+			c.arguments = `{"«":` + quote(rapid.StringN(0, 12, -1).Draw(t, "argument")+"«$ref_\"\\") + "}"
 			a.calls = append(a.calls, c)
 			pending = append(pending, fragments(t, k, c))
 		}
 		for n := rapid.IntRange(0, 4).Draw(t, "texts"); n > 0; n-- {
-			a.text = append(a.text, rapid.SampledFrom([]string{"word ", "\n", "é\"", "{}"}).Draw(t, "text"))
+			a.text = append(a.text, rapid.SampledFrom([]string{"word ", "\n", "é\"", "{}", "$", "$ref_ab", "cd", "$ref_wxyz"}).Draw(t, "text"))
 		}
 		begun, texts := 0, a.text
 		for {
@@ -135,8 +137,9 @@ func events(t *rapid.T, all []answer) []string {
 func TestProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		all := answers(t)
-		o := &outcome{}
+		o := &outcome{mode: modeOf(rapid.Uint64().Draw(t, "mode"))}
 		g := gateOf(hold.Config{Choices: len(all)}, o)
+		said := make([]string, len(all))
 		finished := make([]bool, len(all))
 		var stream []byte
 		for _, event := range append(events(t, all), doneEvent) {
@@ -145,6 +148,7 @@ func TestProperty(t *testing.T) {
 					finished[i] = true
 				}
 			}
+			hear(said, event)
 			for rest := []byte(event); len(rest) > 0; {
 				n := rapid.IntRange(1, len(rest)).Draw(t, "cut")
 				var err error
@@ -153,7 +157,14 @@ func TestProperty(t *testing.T) {
 				}
 				rest = rest[n:]
 			}
+			sofar, err := readAsClient(stream)
+			if err != nil {
+				t.Fatal(err)
+			}
 			for i, a := range all {
+				if want := o.mode.shown(said[i], false); !finished[i] && want != "" && sofar.choices[i].text != want {
+					t.Fatalf("%q is shown, want %q", sofar.choices[i].text, want)
+				}
 				for k, c := range a.calls {
 					if marker := fmt.Sprintf("«%d%d", i, k); (!finished[i] || denied(c.name)) && strings.Contains(string(stream), marker) {
 						t.Fatalf("%s was released:\n%s", marker, stream)
@@ -177,9 +188,11 @@ func TestProperty(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, a := range all {
-			same(t, c.choices[i], a)
-			sameCalls(t, concatenated[i].calls, a)
+			same(t, o.mode, c.choices[i], a)
+			sameCalls(t, o.mode, concatenated[i].calls, a)
 		}
+		o.out = stream
+		checkTurns(t, o)
 	})
 }
 
@@ -194,8 +207,30 @@ func after(stream []byte, index int) string {
 	return b.String()
 }
 
-func same(t *rapid.T, got *clientChoice, a answer) {
-	text, final := strings.Join(a.text, ""), "stop"
+// hear adds to what each choice has said what it says in an event.
+func hear(said []string, event string) {
+	c, err := readAsClient([]byte(event))
+	if err != nil {
+		return // [DONE]
+	}
+	for i, ch := range c.choices {
+		said[i] += ch.text
+	}
+}
+
+// shown is what a client has to see of a text.
+func (m mode) shown(text string, all bool) string {
+	if !m.filter {
+		return text
+	}
+	if all {
+		return filter.All(text)
+	}
+	return string((&filter.Filter{}).Write(nil, []byte(text)))
+}
+
+func same(t *rapid.T, m mode, got *clientChoice, a answer) {
+	text, final := m.shown(strings.Join(a.text, ""), true), "stop"
 	for _, c := range a.calls {
 		if !denied(c.name) {
 			final = a.final
@@ -212,13 +247,15 @@ func same(t *rapid.T, got *clientChoice, a answer) {
 	if got.text != text {
 		t.Fatalf("text %q, want %q", got.text, text)
 	}
-	sameCalls(t, got.calls, a)
+	sameCalls(t, m, got.calls, a)
 }
 
-func sameCalls(t *rapid.T, got map[int]*clientCall, a answer) {
+func sameCalls(t *rapid.T, m mode, got map[int]*clientCall, a answer) {
 	var allowed []clientCall
 	for _, c := range a.calls {
 		if !denied(c.name) {
+			seen := m.seen(llm.ToolCall{ID: c.id, Arguments: []byte(c.arguments)})
+			c.id, c.arguments = seen.ID, string(seen.Arguments)
 			allowed = append(allowed, c)
 		}
 	}

@@ -107,7 +107,7 @@ func TestMalformed(t *testing.T) {
 					}
 				}
 			}
-			_, refused := o.gate.Calls()
+			refused := o.refused
 			if len(refused) != 1 || refused[0].Malformed != test.reason {
 				t.Errorf("refused %+v, want for %q", refused, test.reason)
 			}
@@ -142,12 +142,12 @@ func TestMalformed(t *testing.T) {
 func TestSameID(t *testing.T) {
 	a, b := call(0, `"id":"x"`, function("a", "{}")), call(1, `"id":"x"`, function("b", "{}"))
 	o := pass(hold.Config{Choices: 2}, []byte(calls(a, b)+finish("tool_calls")+doneEvent), nil)
-	if _, refused := o.gate.Calls(); o.err != nil || len(refused) != 2 || len(o.batches) != 0 {
+	if refused := o.refused; o.err != nil || len(refused) != 2 || len(o.batches) != 0 {
 		t.Errorf("refused %v, %v", refused, o.err)
 	}
 	in := chunk(choice(0, `{"tool_calls":[`+a+`]}`, "tool_calls")) + chunk(choice(1, `{"tool_calls":[`+a+`]}`, "tool_calls")) + doneEvent
 	o = pass(hold.Config{Choices: 2}, []byte(in), nil)
-	released, refused := o.gate.Calls()
+	released, refused := o.released, o.refused
 	if o.err != nil || len(refused) != 1 || refused[0].Choice != 1 || len(released) != 1 {
 		t.Errorf("released %v, refused %v, %v", released, refused, o.err)
 	}

@@ -13,22 +13,24 @@ import (
 )
 
 // TestTranscripts runs every testdata/*.txtar: "in" is what the provider sends, one piece per line of the transcript; "out" is what the
-// client gets, "notes" what was decided and counted, and every kind of client reads what was decided. A line "choices: 2" in the comment says how many were asked for.
+// client gets, "notes" what was decided and counted, and every kind of client reads what was decided. A line "choices: 2" in the comment says how many were asked for,
+// and lines "resolve", "filter" and "finish" what the gate does besides.
 func TestTranscripts(t *testing.T) {
 	txtest.Play(t, "testdata/*.txtar", func(t *testing.T, ar *txtar.Archive) []txtar.File {
 		in := txtest.Text(ar, "in")
 		if in == "" {
 			t.Fatal("nothing in")
 		}
-		checkReleased(t, pass(configOf(t, ar), []byte(in), nil))
-		out, notes := play(configOf(t, ar), in)
+		c, m := configOf(t, ar)
+		checkReleased(t, passAs(m, c, []byte(in), nil))
+		out, notes := play(m, c, in)
 		return []txtar.File{{Name: "out", Data: []byte(out)}, {Name: "notes", Data: []byte(notes)}}
 	})
 }
 
-func configOf(t *testing.T, ar *txtar.Archive) hold.Config {
+func configOf(t *testing.T, ar *txtar.Archive) (hold.Config, mode) {
 	t.Helper()
-	c := hold.Config{Choices: 1}
+	c, m := hold.Config{Choices: 1}, mode{}
 	for line := range strings.SplitSeq(string(ar.Comment), "\n") {
 		if n, ok := strings.CutPrefix(line, "choices: "); ok {
 			var err error
@@ -36,14 +38,22 @@ func configOf(t *testing.T, ar *txtar.Archive) hold.Config {
 				t.Fatal(err)
 			}
 		}
+		switch line {
+		case "resolve":
+			m.resolve = true
+		case "filter":
+			m.filter = true
+		case "finish":
+			m.finish = true
+		}
 	}
-	return c
+	return c, m
 }
 
 // play feeds a transcript event by event. Each event's output is written under it, so that a reader sees what is held:
 // "> " marks what was fed, cut short.
-func play(c hold.Config, in string) (out, notes string) {
-	o := &outcome{}
+func play(m mode, c hold.Config, in string) (out, notes string) {
+	o := &outcome{mode: m}
 	g := gateOf(c, o)
 	var b strings.Builder
 	for i, event := range strings.SplitAfter(in, "\n\n") {
@@ -71,12 +81,22 @@ func play(c hold.Config, in string) (out, notes string) {
 	if d := o.decided(); d != "" {
 		notes += "decided:\n" + d
 	}
-	released, refused := g.Calls()
+	released, refused := o.released, o.refused
 	for _, call := range released {
 		notes += fmt.Sprintf("released: choice %d %s\n", call.Choice, call.Tool)
 	}
 	for _, call := range refused {
 		notes += fmt.Sprintf("refused: choice %d %s %s\n", call.Choice, orDash(call.Tool), call.Malformed)
+	}
+	for _, turn := range o.turns {
+		notes += fmt.Sprintf("turn: choice %d %s, %d calls\n", turn.Choice, turn.Reason, len(turn.Calls))
+		for _, t := range turn.Texts {
+			notes += fmt.Sprintf("  %s %q", t.Member, t.Shown)
+			if t.Said != t.Shown {
+				notes += fmt.Sprintf(" said %q", t.Said)
+			}
+			notes += "\n"
+		}
 	}
 	if u := g.Usage(); u.Known {
 		notes += fmt.Sprintf("usage: %+v\n", u)

@@ -110,6 +110,31 @@ type Usage struct {
 
 // Verdict is what was decided of a ToolCall. The zero Verdict denies.
 type Verdict struct {
-	Allow bool
-	Text  string // what the model's client reads instead of a denied call
+	Allow     bool
+	Text      string // what the model's client reads instead of a denied call
+	ID        string // the call's id as the client sees it; "" keeps the provider's
+	Arguments []byte // what the call goes out with, in the form of ToolCall's; nil keeps the model's byte for byte
+}
+
+// TextFilter rewrites one text as it streams. What it appends for all pieces together may not depend on where they were
+// cut. It may hold back what it cannot tell yet, until it is closed.
+type TextFilter interface {
+	Write(dst, text []byte) []byte
+	Close(dst []byte) []byte
+}
+
+// Turn is an assistant's turn that is about to be released: all of one choice.
+type Turn struct {
+	Choice int
+	Reason string // for which it finished, as the client sees it
+	Texts  []TurnText
+	Calls  []ToolCall // the released ones, as they were decided
+}
+
+// TurnText is one text of a turn, as the client will send it back.
+type TurnText struct {
+	Member string // where it stands: content, refusal, reasoning, …
+	Shown  string // as the client reads it, with the texts in the place of denied calls
+	Said   string // the same as the model wrote it, before the filter
+	Cut    bool   // it was longer than what is kept, and both are empty
 }

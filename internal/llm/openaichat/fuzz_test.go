@@ -147,7 +147,10 @@ func FuzzResponse(f *testing.F) {
 				want = append(want, fmt.Sprint(c.Choice, c.ID, c.Tool, string(c.Arguments)))
 			}
 		}
-		out := r.Rewrite(verdicts)
+		out, _, err := r.Rewrite(verdicts, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if !bytes.Equal(doc, before) {
 			t.Fatal("the document was changed")
 		}
@@ -207,6 +210,8 @@ func BenchmarkResponse(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		r.Rewrite([]llm.Verdict{{Allow: true}})
+		if _, _, err := r.Rewrite([]llm.Verdict{{Allow: true}}, nil); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

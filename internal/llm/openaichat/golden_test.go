@@ -10,6 +10,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/yellowjack/yellowjack/internal/fake/filter"
 	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/strictjson"
 	"github.com/yellowjack/yellowjack/internal/txtest"
@@ -178,24 +179,62 @@ func viewRequest(r *llm.Request) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// A response's archive: in.json, and a verdict a line: "allow", or "deny TEXT". Out come the view and what is released.
+// A response's archive: in.json, and a verdict a line: "allow", "allow id=ID", "allow arguments=JSON" or "deny TEXT". With
+// a file "filter" texts are filtered. Out come the view, what is released, and the turns.
 func TestResponses(t *testing.T) {
-	golden(t, "testdata/response-*.txtar", []string{"view", "out.json"}, func(in map[string][]byte) map[string]string {
+	golden(t, "testdata/response-*.txtar", []string{"view", "out.json", "turns"}, func(in map[string][]byte) map[string]string {
 		r, err := ParseResponse(in["in.json"], strictjson.Limits{})
 		if err != nil {
 			return map[string]string{"view": "error: " + err.Error(), "out.json": ""}
 		}
-		var verdicts []llm.Verdict
-		for line := range strings.Lines(string(in["verdicts"])) {
-			verb, text, _ := strings.Cut(strings.TrimSpace(line), " ")
-			verdicts = append(verdicts, llm.Verdict{Allow: verb == "allow", Text: text})
+		var text func(int) llm.TextFilter
+		if _, ok := in["filter"]; ok {
+			text = func(int) llm.TextFilter { return &filter.Filter{} }
 		}
-		out := r.Rewrite(verdicts)
+		out, turns, err := r.Rewrite(verdictsOf(string(in["verdicts"])), text)
+		if err != nil {
+			return map[string]string{"view": viewResponse(r), "out.json": "error: " + err.Error()}
+		}
 		if !json.Valid(out) {
 			t.Errorf("no valid JSON: %s", out)
 		}
-		return map[string]string{"view": viewResponse(r), "out.json": string(out)}
+		return map[string]string{"view": viewResponse(r), "out.json": string(out), "turns": viewTurns(turns)}
 	})
+}
+
+func verdictsOf(lines string) []llm.Verdict {
+	var out []llm.Verdict
+	for line := range strings.Lines(lines) {
+		verb, text, _ := strings.Cut(strings.TrimSpace(line), " ")
+		v := llm.Verdict{Allow: verb == "allow", Text: text}
+		for word := range strings.FieldsSeq(text) {
+			if id, ok := strings.CutPrefix(word, "id="); ok {
+				v.ID = id
+			}
+			if arguments, ok := strings.CutPrefix(word, "arguments="); ok {
+				v.Arguments = []byte(arguments)
+			}
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+func viewTurns(turns []llm.Turn) string {
+	var b strings.Builder
+	for _, turn := range turns {
+		fmt.Fprintf(&b, "choice %d %s\n", turn.Choice, turn.Reason)
+		for _, t := range turn.Texts {
+			fmt.Fprintf(&b, "  %s %q\n", t.Member, t.Shown)
+			if t.Said != t.Shown {
+				fmt.Fprintf(&b, "    said %q\n", t.Said)
+			}
+		}
+		for _, c := range turn.Calls {
+			fmt.Fprintf(&b, "  call %q %q %s\n", c.ID, c.Tool, c.Arguments)
+		}
+	}
+	return b.String()
 }
 
 func viewResponse(r *Response) string {

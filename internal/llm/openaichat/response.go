@@ -20,8 +20,12 @@ type Response struct {
 	Error   bool // the provider's own error stands in it, of the answer or of a choice
 
 	choices []answer
+	places  []callPlace // of Calls
 	limits  strictjson.Limits
 }
+
+// callPlace is where a call's values stand; a span is empty when there is none.
+type callPlace struct{ id, arguments llm.Span }
 
 // answer is one choice, with what Rewrite needs.
 type answer struct {
@@ -33,6 +37,7 @@ type answer struct {
 	content  llm.Span        // the value; empty when there is none
 	kind     strictjson.Kind // of the content
 	parts    bool            // the content is a list that is not empty
+	texts    []TextDelta     // that are not empty
 	tools    []llm.Span      // the elements of tool_calls
 	calls    []int           // indexes in Response.Calls, of tools in order and then function_call
 }
@@ -45,8 +50,13 @@ var ( //nolint:gochecknoglobals // constants in all but syntax
 		"delta", "tool_calls", "function_call", "native_finish_reason")
 	answerMessageNames = strictjson.NewNames("role", "content", "tool_calls", "function_call", "refusal",
 		"reasoning", "reasoning_content", "reasoning_details", "annotations", "audio", "images", "message", "delta", "choices")
-	answerPartNames = strictjson.NewNames("type", "text", "tool_calls", "function_call")
+	answerPartNames = strictjson.NewNames("type", "text", "refusal", "thinking", "reasoning", "tool_calls", "function_call")
 )
+
+// answerTexts are the members of an answer's message, or of a delta, that are text.
+var answerTexts = map[string]bool{ //nolint:gochecknoglobals // a constant in all but syntax
+	"content": true, "refusal": true, "reasoning": true, "reasoning_content": true,
+}
 
 // answerParts are the parts that an answer's content may have where it is a list (Mistral and others). Any other may be
 // a call that some client makes.
@@ -146,14 +156,18 @@ func (a *Response) readChoice(r *strictjson.Reader, i int) error {
 
 func (a *Response) readMessage(r *strictjson.Reader, c *answer) error {
 	var legacy []llm.ToolCall
+	var at callPlace // of the legacy one
 	err := r.Object(answerMessageNames, func(m strictjson.Member) error {
 		start, kind := r.Next(), r.Kind()
 		var err error
 		switch {
 		case m.Name == "content":
 			c.kind = kind
-			c.parts, err = readAnswerContent(r)
+			c.parts, err = readAnswerContent(r, c.text)
 			c.content = llm.Span{Start: start, End: r.Offset()}
+			if kind == strictjson.String && c.content.Len() > len(`""`) {
+				c.text(m.Name, c.content)
+			}
 		case kind == strictjson.Null:
 			_, err = r.Skip()
 		case m.Name == "tool_calls":
@@ -162,19 +176,21 @@ func (a *Response) readMessage(r *strictjson.Reader, c *answer) error {
 					return r.Fail(ErrNotCompletion, "more tool calls than any answer has")
 				}
 				start := r.Next()
-				call, err := readAnswerCall(r, a.limits)
+				call, at, err := readAnswerCall(r, a.limits)
 				call.Index = i
 				c.calls = append(c.calls, len(a.Calls))
-				a.Calls = append(a.Calls, call)
+				a.Calls, a.places = append(a.Calls, call), append(a.places, at)
 				c.tools = append(c.tools, llm.Span{Start: start, End: r.Offset()})
 				return err
 			})
 		case m.Name == "function_call":
 			call := llm.ToolCall{Legacy: true}
-			err = readAnswerFunction(r, &call, "arguments", a.limits)
+			err = readAnswerFunction(r, &call, &at, "arguments", a.limits)
 			legacy = append(legacy, call)
 		case m.Name == "message" || m.Name == "delta" || m.Name == "choices":
 			return r.Fail(ErrNotCompletion, "a member that has no place in a message")
+		case answerTexts[m.Name]:
+			err = readTexts(r, m.Name, c.text)
 		default:
 			_, err = r.Skip()
 		}
@@ -184,30 +200,23 @@ func (a *Response) readMessage(r *strictjson.Reader, c *answer) error {
 	for _, call := range legacy { // after the others, whichever came first
 		call.Index = len(c.tools)
 		c.calls = append(c.calls, len(a.Calls))
-		a.Calls = append(a.Calls, call)
+		a.Calls, a.places = append(a.Calls, call), append(a.places, at)
 	}
 	return err
 }
 
-// readAnswerContent reads a content: a string, null, or a list of parts, of which it tells whether it has any.
-func readAnswerContent(r *strictjson.Reader) (parts bool, err error) {
+func (c *answer) text(member string, span llm.Span) {
+	c.texts = append(c.texts, TextDelta{member, span})
+}
+
+// readAnswerContent reads a content: a string, null, or a list of parts, of which it tells whether it has any. It tells
+// text of each text in a list that is not empty, and where it stands.
+func readAnswerContent(r *strictjson.Reader, text func(member string, span llm.Span)) (parts bool, err error) {
 	switch r.Kind() {
 	case strictjson.Array:
 		err = r.Array(func(int) error {
 			parts = true
-			kind := ""
-			err := r.Object(answerPartNames, func(m strictjson.Member) error {
-				if m.Name != "type" {
-					return nil
-				}
-				var err error
-				kind, _, err = r.String()
-				return err
-			})
-			if err == nil && !answerParts[kind] {
-				err = r.Fail(ErrNotCompletion, "a part of the content is of no known kind")
-			}
-			return err
+			return readAnswerPart(r, text)
 		})
 		return parts, err
 	case strictjson.Object, strictjson.Number, strictjson.True, strictjson.False:
@@ -216,4 +225,50 @@ func readAnswerContent(r *strictjson.Reader) (parts bool, err error) {
 		_, err = r.Skip()
 		return false, err
 	}
+}
+
+func readAnswerPart(r *strictjson.Reader, text func(member string, span llm.Span)) error {
+	kind := ""
+	err := r.Object(answerPartNames, func(m strictjson.Member) error {
+		var err error
+		switch m.Name {
+		case "type":
+			kind, _, err = r.String()
+		case "text":
+			err = readTexts(r, "content", text)
+		case "refusal", "reasoning", "thinking":
+			err = readTexts(r, m.Name, text)
+		}
+		return err
+	})
+	if err == nil && !answerParts[kind] {
+		err = r.Fail(ErrNotCompletion, "a part of the content is of no known kind")
+	}
+	return err
+}
+
+// readTexts reads a text, or a list of parts with a text in each, as Mistral writes what its models think.
+func readTexts(r *strictjson.Reader, member string, text func(member string, span llm.Span)) error {
+	switch r.Kind() {
+	case strictjson.String:
+		span, err := r.Skip()
+		if err == nil && span.Len() > len(`""`) {
+			text(member, span)
+		}
+		return err
+	case strictjson.Array:
+		return r.Array(func(int) error {
+			if r.Kind() != strictjson.Object {
+				return nil
+			}
+			return r.Object(answerPartNames, func(m strictjson.Member) error {
+				if m.Name != "text" || r.Kind() != strictjson.String {
+					return nil
+				}
+				return readTexts(r, member, text)
+			})
+		})
+	}
+	_, err := r.Skip()
+	return err
 }

@@ -25,25 +25,26 @@ func malform(c *llm.ToolCall, why string) {
 
 // readAnswerCall reads one element of tool_calls. An element that is no object makes the answer unreadable; anything else
 // that is wrong makes the call malformed.
-func readAnswerCall(r *strictjson.Reader, l strictjson.Limits) (llm.ToolCall, error) {
-	var c llm.ToolCall
+func readAnswerCall(r *strictjson.Reader, l strictjson.Limits) (c llm.ToolCall, at callPlace, err error) {
 	kind, function, custom := "", false, false
-	err := r.Object(callNames, func(m strictjson.Member) error {
+	err = r.Object(callNames, func(m strictjson.Member) error {
 		if null, err := r.Null(); null || err != nil {
 			return err
 		}
 		var err error
 		switch m.Name {
 		case "id":
+			at.id.Start = r.Next()
 			c.ID, err = readText(r, &c, badID)
+			at.id.End = r.Offset()
 		case "type":
 			kind, err = readText(r, &c, badType)
 		case "function":
 			function = true
-			err = readAnswerFunction(r, &c, "arguments", l)
+			err = readAnswerFunction(r, &c, &at, "arguments", l)
 		case "custom":
 			custom, c.Custom = true, true
-			err = readAnswerFunction(r, &c, "input", l)
+			err = readAnswerFunction(r, &c, &at, "input", l)
 		}
 		return err
 	})
@@ -55,7 +56,7 @@ func readAnswerCall(r *strictjson.Reader, l strictjson.Limits) (llm.ToolCall, er
 	case c.ID == "":
 		malform(&c, badID)
 	}
-	return c, err
+	return c, at, err
 }
 
 // readText reads a string; another kind of value makes the call malformed.
@@ -71,7 +72,7 @@ func readText(r *strictjson.Reader, c *llm.ToolCall, why string) (string, error)
 
 // readAnswerFunction reads the name and the arguments of a function's call, or the input of a custom tool's, which policy
 // sees as {"input": text}.
-func readAnswerFunction(r *strictjson.Reader, c *llm.ToolCall, arguments string, l strictjson.Limits) error {
+func readAnswerFunction(r *strictjson.Reader, c *llm.ToolCall, at *callPlace, arguments string, l strictjson.Limits) error {
 	if r.Kind() != strictjson.Object && r.Kind() != strictjson.None {
 		malform(c, badShape)
 		_, err := r.Skip()
@@ -92,7 +93,7 @@ func readAnswerFunction(r *strictjson.Reader, c *llm.ToolCall, arguments string,
 				return nil
 			}
 			given = true
-			c.Arguments, _, err = r.Text(nil)
+			c.Arguments, at.arguments, err = r.Text(nil)
 		case "arguments", "input":
 			malform(c, badShape)
 		}
@@ -119,9 +120,11 @@ func readAnswerFunction(r *strictjson.Reader, c *llm.ToolCall, arguments string,
 	return nil
 }
 
-// judge finds what is wrong with calls that each choice's reading did not show: ids given twice, and calls in an answer
-// that ended for another reason than to make them.
+// judge finds what is wrong with calls that their reading did not show: ids given twice, and calls in a choice that ended
+// for another reason than to make them. Of two with one id in a choice both are refused, and in two choices the later one,
+// as a stream's reader would that has released the first.
 func (a *Response) judge() {
+	before := map[string]bool{}
 	for _, choice := range a.choices {
 		seen := make(map[string]int, len(choice.calls))
 		for _, i := range choice.calls {
@@ -131,15 +134,23 @@ func (a *Response) judge() {
 			default:
 				malform(c, truncated)
 			}
-			if first, dup := seen[c.ID]; dup && !c.Legacy {
+			switch first, dup := seen[c.ID]; {
+			case c.Legacy || c.ID == "":
+			case dup:
 				malform(c, duplicateID)
 				malform(&a.Calls[first], duplicateID)
-			} else if !c.Legacy {
+			case before[c.ID]:
+				malform(c, duplicateID)
+				seen[c.ID] = i
+			default:
 				seen[c.ID] = i
 			}
 			if c.Malformed != "" && c.Arguments == nil {
 				c.Arguments = []byte("{}")
 			}
+		}
+		for id := range seen {
+			before[id] = true
 		}
 	}
 }

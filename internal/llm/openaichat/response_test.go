@@ -69,7 +69,7 @@ func TestResponseRelaysTheUnknown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out := r.Rewrite(nil); &out[0] != &doc[0] {
+	if out, _, err := r.Rewrite(nil, nil); err != nil || &out[0] != &doc[0] {
 		t.Fatal("copied")
 	}
 }
@@ -81,8 +81,8 @@ func TestNoVerdictDenies(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if out := string(r.Rewrite(verdicts)); strings.Contains(out, "tool_calls") || !strings.Contains(out, "refused") {
-			t.Error(out)
+		if body, _, err := r.Rewrite(verdicts, nil); err != nil || strings.Contains(string(body), "tool_calls") || !strings.Contains(string(body), "refused") {
+			t.Error(string(body))
 		}
 	}
 }
@@ -176,7 +176,10 @@ func TestRewriteReleasesExactlyTheAllowed(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", doc, err)
 		}
-		out := r.Rewrite(verdicts)
+		out, _, err := r.Rewrite(verdicts, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if _, err := ParseResponse(out, strictjson.Limits{}); err != nil {
 			t.Fatalf("%s does not parse again: %v", out, err)
 		}

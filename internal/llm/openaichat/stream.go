@@ -35,10 +35,19 @@ type ChunkChoice struct {
 	Role   bool        // the delta carries a role
 	Prose  bool        // the delta carries something for people: content that is not empty
 	Text   bool        // the delta carries something that is neither empty, nor its role, nor a call
+	Texts  []TextDelta // the texts in it that are not empty
 
 	span, finish, logprobs llm.Span
+	edits                  []llm.Splice // of the texts
 	members                []deltaMember
 	entries                []llm.Span // of tool_calls
+}
+
+// TextDelta is one piece of a text: of the content, whether it is a string or a list, of a refusal or of what the model
+// thinks.
+type TextDelta struct {
+	Member string // content, refusal, reasoning, reasoning_content, or thinking in a content that is a list
+	span   llm.Span
 }
 
 // deltaMember is one member of a delta, from its name's first byte to its value's last.
@@ -83,8 +92,10 @@ type callMemberKind byte
 
 const (
 	callOther callMemberKind = iota
+	callPlaced
 	callID
 	callType
+	callPart // of a function or a custom tool
 	callName
 )
 

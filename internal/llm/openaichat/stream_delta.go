@@ -20,7 +20,9 @@ func (c *Chunk) readChoices() error {
 			c.Choices = append(c.Choices, ChunkChoice{})
 		}
 		ch := &c.Choices[i]
-		*ch = ChunkChoice{Calls: ch.Calls[:0], members: ch.members[:0], entries: ch.entries[:0]}
+		*ch = ChunkChoice{
+			Calls: ch.Calls[:0], members: ch.members[:0], entries: ch.entries[:0], Texts: ch.Texts[:0], edits: ch.edits[:0],
+		}
 		ch.span.Start = r.Next()
 		err := c.readChoice(ch)
 		ch.span.End = r.Offset()
@@ -92,9 +94,13 @@ func (c *Chunk) readDeltaMember(ch *ChunkChoice, m strictjson.Member) error {
 	case m.Name == "message" || m.Name == "delta" || m.Name == "choices":
 		return r.Fail(ErrNotChunk, "a member that has no place in a delta")
 	case m.Name == "content" && kind != strictjson.String:
-		_, err = readAnswerContent(r)
+		_, err = readAnswerContent(r, func(member string, span llm.Span) { ch.Texts = append(ch.Texts, TextDelta{member, span}) })
 	default:
-		_, err = r.Skip()
+		var span llm.Span
+		span, err = r.Skip()
+		if kind == strictjson.String && span.Len() > len(`""`) && answerTexts[m.Name] {
+			ch.Texts = append(ch.Texts, TextDelta{m.Name, span})
+		}
 	}
 	if err != nil {
 		return err
@@ -148,10 +154,11 @@ func (c *Chunk) readCall(ch *ChunkChoice, i int) error {
 func (c *Chunk) readCallMember(d *CallDelta, name string) (kind callMemberKind, err error) {
 	r := c.reader
 	if null, err := r.Null(); null || err != nil {
-		return callOther, err
+		return nullMember(name), err
 	}
 	switch name {
 	case "index":
+		kind = callPlaced
 		d.index, err = r.Skip()
 		d.Index = callIndex(d.index.Of(c.Doc))
 	case "id":
@@ -161,11 +168,24 @@ func (c *Chunk) readCallMember(d *CallDelta, name string) (kind callMemberKind, 
 		kind = callType
 		d.Type, err = d.readText(r)
 	case "function":
+		kind = callPart
 		err = c.readFunction(d, &d.Function)
 	case "custom":
+		kind = callPart
 		err = c.readFunction(d, &d.Custom)
 	}
 	return kind, err
+}
+
+// nullMember is the kind of a call's member that is null: as if it were not there, but none to keep beside another.
+func nullMember(name string) callMemberKind {
+	switch name {
+	case "index":
+		return callPlaced
+	case "function", "custom":
+		return callPart
+	}
+	return callOther
 }
 
 // appendCallMember notes a member whose value was read, or is of no interest and is skipped.

@@ -67,7 +67,7 @@ func TestChunkAgain(t *testing.T) {
 }
 
 func TestPiece(t *testing.T) {
-	all := func(i int) (int, bool) { return i, true }
+	all := func(i int) (openaichat.Kept, bool) { return openaichat.Kept{Index: i}, true }
 	tests := []struct {
 		name   string
 		choice int
@@ -77,10 +77,10 @@ func TestPiece(t *testing.T) {
 		{"text", 0, openaichat.Piece{Text: true}, `[ {"index":0,"finish_reason":null,"delta":{"role":"assistant","content":"x","reasoning":"r"},"logprobs":null} ], "usage":null}`},
 		{"calls", 0, openaichat.Piece{Calls: true, Finish: true}, `[ {"index":0,"finish_reason":"tool_calls","delta":{"tool_calls":[{"index":0,"id":"a"}, {"id":"b","index":1,"function":{"name":"f","arguments":"{\"k\":1}"}}],"function_call":{"name":"l","arguments":""}},"logprobs":{"content":[]}} ], "usage":null}`},
 		{"neither", 0, openaichat.Piece{}, `[ {"index":0,"finish_reason":null,"delta":{},"logprobs":null} ], "usage":null}`},
-		{"one call", 0, openaichat.Piece{Calls: true, Finish: true, Keep: func(i int) (int, bool) { return 0, i == 1 }}, `[ {"index":0,"finish_reason":"tool_calls","delta":{"tool_calls":[{"id":"b","index":0,"function":{"name":"f","arguments":"{\"k\":1}"}}]},"logprobs":null} ], "usage":null}`},
-		{"legacy", 0, openaichat.Piece{Calls: true, Finish: true, Keep: func(i int) (int, bool) { return 0, i == 2 }}, `[ {"index":0,"finish_reason":"tool_calls","delta":{"function_call":{"name":"l","arguments":""}},"logprobs":null} ], "usage":null}`},
+		{"one call", 0, openaichat.Piece{Calls: true, Finish: true, Keep: func(i int) (openaichat.Kept, bool) { return openaichat.Kept{}, i == 1 }}, `[ {"index":0,"finish_reason":"tool_calls","delta":{"tool_calls":[{"id":"b","index":0,"function":{"name":"f","arguments":"{\"k\":1}"}}]},"logprobs":null} ], "usage":null}`},
+		{"legacy", 0, openaichat.Piece{Calls: true, Finish: true, Keep: func(i int) (openaichat.Kept, bool) { return openaichat.Kept{}, i == 2 }}, `[ {"index":0,"finish_reason":"tool_calls","delta":{"function_call":{"name":"l","arguments":""}},"logprobs":null} ], "usage":null}`},
 		{"said before", 0, openaichat.Piece{Calls: true, Finish: true, Said: []openaichat.Said{{Type: true}, {ID: true, Name: true}, {Name: true}}}, `[ {"index":0,"finish_reason":"tool_calls","delta":{"tool_calls":[{"index":0,"id":"a"}, {"index":1,"function":{"arguments":"{\"k\":1}"}}],"function_call":{"arguments":""}},"logprobs":{"content":[]}} ], "usage":null}`},
-		{"said before by one that goes", 0, openaichat.Piece{Calls: true, Finish: true, Keep: func(i int) (int, bool) { return 0, i == 0 }, Said: []openaichat.Said{{ID: true}, {ID: true}, {Name: true}}}, `[ {"index":0,"finish_reason":"tool_calls","delta":{"tool_calls":[{"index":0}]},"logprobs":null} ], "usage":null}`},
+		{"said before by one that goes", 0, openaichat.Piece{Calls: true, Finish: true, Keep: func(i int) (openaichat.Kept, bool) { return openaichat.Kept{}, i == 0 }, Said: []openaichat.Said{{ID: true}, {ID: true}, {Name: true}}}, `[ {"index":0,"finish_reason":"tool_calls","delta":{"tool_calls":[{"index":0}]},"logprobs":null} ], "usage":null}`},
 		{"stop", 0, openaichat.Piece{Text: true, Finish: true, Stop: true}, `[ {"index":0,"finish_reason":"stop","delta":{"role":"assistant","content":"x","reasoning":"r"},"logprobs":null} ], "usage":null}`},
 		{"the other", 1, openaichat.Piece{Text: true, Calls: true, Finish: true, Keep: all}, `[ {"delta":null,"index":1} ], "usage":null}`},
 	}
@@ -114,12 +114,12 @@ func TestWithoutCalls(t *testing.T) {
 }
 
 func TestAppendText(t *testing.T) {
-	got := string(parse(t, twoChoices).AppendText([]byte("before"), 1, true, "a\"\n\xff"))
+	got := string(parse(t, twoChoices).AppendText([]byte("before"), 1, true, "content", "a\"\n\xff"))
 	want := `beforedata: {"id":"i","object":"chat.completion.chunk","created":7,"model":"m\u0041","choices":[{"index":1,"delta":{"role":"assistant","content":"a\"\n` + "\uFFFD" + `"},"finish_reason":null}]}` + "\n\n"
 	if got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
-	got = string(parse(t, `{"choices":[]}`).AppendText(nil, 0, false, ""))
+	got = string(parse(t, `{"choices":[]}`).AppendText(nil, 0, false, "content", ""))
 	if want = `data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":""},"finish_reason":null}]}` + "\n\n"; got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}

@@ -16,11 +16,19 @@ type Piece struct {
 	Stop   bool // finish_reason becomes "stop"
 	Usage  bool // usage; else null
 
-	// Keep tells under which index the choice's i-th call goes out, and whether it does; nil keeps all as they are.
-	Keep func(i int) (index int, ok bool)
+	// Keep tells how the choice's i-th call goes out, and whether it does; nil keeps all as they are.
+	Keep func(i int) (Kept, bool)
 
 	// Said tells what the i-th call has said before and does not say again; nil takes nothing away.
 	Said []Said
+}
+
+// Kept is how a fragment of a call goes out.
+type Kept struct {
+	Index int
+	ID    string        // in the place of its id, where it has one; "" keeps that
+	Whole *llm.ToolCall // goes out in its place, all at once; nil keeps the fragment
+	Text  []byte        // the arguments of Whole, as they stand on the wire
 }
 
 // Said are members of a call that clients put together from all fragments of it: most take the one that is there, but
@@ -47,7 +55,7 @@ func (c *Chunk) Piece(k int, p Piece) []byte {
 	default:
 		s.Replace(ch.finish, []byte("null"))
 	}
-	if ch.logprobs.Len() > 0 && kept < len(ch.Calls) {
+	if ch.logprobs.Len() > 0 && (kept < len(ch.Calls) || len(ch.edits) > 0) {
 		s.Replace(ch.logprobs, []byte("null"))
 	}
 	if c.usage.Len() > 0 && !p.Usage {
@@ -61,28 +69,33 @@ func (c *Chunk) pieceOfDelta(s *llm.Splices, ch *ChunkChoice, p Piece) (kept int
 	gone := make([]bool, len(ch.entries))
 	tools, legacy := false, false // that stay
 	for i, d := range ch.Calls {
-		index, keep := d.Index, p.Calls
+		as, keep := Kept{Index: d.Index}, p.Calls
 		if keep && p.Keep != nil {
-			index, keep = p.Keep(i)
+			as, keep = p.Keep(i)
 		}
-		if keep {
-			kept++
-		}
-		switch {
-		case d.Legacy:
-			legacy = keep
-		case !keep:
-			gone[d.entry] = true
-		default:
-			tools = true
-			if index != d.Index {
-				s.Replace(d.index, strconv.AppendInt(nil, int64(index), 10))
+		if !keep {
+			if !d.Legacy {
+				gone[d.entry] = true
 			}
+			continue
 		}
-		if keep && i < len(p.Said) {
-			p.Said[i].remove(s, d.outer)
-			p.Said[i].remove(s, d.inner)
+		kept++
+		if tools, legacy = tools || !d.Legacy, legacy || d.Legacy; as.Whole != nil {
+			c.replaceCall(s, ch, &ch.Calls[i], as)
+			continue
 		}
+		if !d.Legacy && as.Index != d.Index {
+			s.Replace(d.index, strconv.AppendInt(nil, int64(as.Index), 10))
+		}
+		said := Said{}
+		if i < len(p.Said) {
+			said = p.Said[i]
+		}
+		if as.ID != "" && d.ID != "" && !said.ID {
+			replaceID(s, d.outer, as.ID)
+		}
+		said.remove(s, d.outer)
+		said.remove(s, d.inner)
 	}
 	if tools {
 		s.Remove(ch.entries, func(i int) bool { return gone[i] })
@@ -101,8 +114,65 @@ func (c *Chunk) pieceOfDelta(s *llm.Splices, ch *ChunkChoice, p Piece) (kept int
 			return !p.Text
 		}
 	})
+	if p.Text {
+		for _, e := range ch.edits {
+			s.Replace(e.Span, e.Text)
+		}
+	}
 	return kept
 }
+
+func replaceID(s *llm.Splices, members []callMember, id string) {
+	for _, m := range members {
+		if m.kind == callID {
+			s.Replace(m.span, appendQuoted([]byte(`"id":`), id))
+		}
+	}
+}
+
+// replaceCall puts a whole call in the place of a fragment of it, with those members of the fragment that are none of a
+// call's own (a signature of what the model thought, …).
+func (c *Chunk) replaceCall(s *llm.Splices, ch *ChunkChoice, d *CallDelta, as Kept) {
+	part, arguments := typeFunction, "arguments"
+	if as.Whole.Custom {
+		part, arguments = typeCustom, "input"
+	}
+	body := append(appendQuoted([]byte(`{"name":`), as.Whole.Tool), `,"`+arguments+`":`...)
+	body = append(appendQuoted(body, as.Text), '}')
+	if d.Legacy {
+		for _, m := range ch.members {
+			if m.kind == memberLegacy {
+				s.Replace(m.span, append([]byte(`"function_call":`), body...))
+			}
+		}
+		return
+	}
+	id := as.Whole.ID
+	if as.ID != "" {
+		id = as.ID
+	}
+	out := strconv.AppendInt([]byte(`{"index":`), int64(as.Index), 10)
+	out = appendQuoted(append(out, `,"id":`...), id)
+	out = append(out, `,"type":"`+part+`","`+part+`":`...)
+	out = append(out, body...)
+	for _, m := range d.outer {
+		if m.kind == callOther {
+			out = append(append(out, ','), m.span.Of(c.Doc)...)
+		}
+	}
+	s.Replace(ch.entries[d.entry], append(out, '}'))
+}
+
+// TextOf appends what a text in the delta says.
+func (c *Chunk) TextOf(dst []byte, d TextDelta) []byte { return appendTextOf(dst, c.Doc, d.span) }
+
+// SetText puts another text in the place of one in the choice's delta, in every piece that has it.
+func (ch *ChunkChoice) SetText(d TextDelta, text []byte) {
+	ch.edits = append(ch.edits, llm.Splice{Span: d.span, Text: appendQuoted(nil, text)})
+}
+
+// Edited tells whether a text of the choice was set.
+func (ch *ChunkChoice) Edited() bool { return len(ch.edits) > 0 }
 
 // remove takes the members out that were said before.
 func (said Said) remove(s *llm.Splices, members []callMember) {
@@ -128,8 +198,8 @@ func (said Said) remove(s *llm.Splices, members []callMember) {
 }
 
 // AppendText appends an event with assistant text of our own in the stream that the chunk is of: same id, model and
-// creation time.
-func (c *Chunk) AppendText(dst []byte, choice int, role bool, text string) []byte {
+// creation time. member is that of a TextDelta.
+func (c *Chunk) AppendText(dst []byte, choice int, role bool, member, text string) []byte {
 	doc := make([]byte, 0, 256+len(text))
 	doc = append(doc, '{')
 	doc = c.appendMember(doc, "id", c.id)
@@ -142,8 +212,13 @@ func (c *Chunk) AppendText(dst []byte, choice int, role bool, text string) []byt
 	if role {
 		doc = append(doc, `"role":"assistant",`...)
 	}
-	doc = append(doc, `"content":`...)
-	doc = appendQuoted(doc, text)
+	if member == "thinking" { // stands in a content that is a list
+		doc = append(doc, `"content":[{"type":"thinking","thinking":[{"type":"text","text":`...)
+		doc = append(appendQuoted(doc, text), "}]}]"...)
+	} else {
+		doc = append(append(append(doc, '"'), member...), `":`...)
+		doc = appendQuoted(doc, text)
+	}
 	doc = append(doc, `},"finish_reason":null}]}`...)
 	return sse.AppendData(dst, doc)
 }
@@ -163,12 +238,12 @@ func appendQuoted[T ~string | ~[]byte](dst []byte, text T) []byte { return llm.A
 // refused request gets it. No [DONE] follows one.
 func AppendError(dst, body []byte) []byte { return sse.AppendData(dst, body) }
 
-// WithoutCalls returns the chunk without any call in it; the document itself when there is none.
+// WithoutCalls returns the chunk without any call in it; the document itself when there is none and no text was set.
 func (c *Chunk) WithoutCalls() []byte {
 	var s llm.Splices
 	for i := range c.Choices {
 		ch := &c.Choices[i]
-		if len(ch.Calls) == 0 {
+		if len(ch.Calls) == 0 && !ch.Edited() {
 			continue
 		}
 		c.pieceOfDelta(&s, ch, Piece{Text: true})
