@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -109,7 +108,7 @@ func (in *inside) asker(t *testing.T) *dual.Asker {
 	t.Helper()
 	a, err := dual.New(dual.Config{
 		BaseURL: "http://internal/v1", HTTPClient: in.client, QuarantinedModel: "mock/quarantined", PrivilegedModel: "mock/privileged",
-		Store: &mapStore{}, Keys: in.keys, Concurrency: 4,
+		Store: store.Memory(store.MemoryConfig{}), Keys: in.keys, Concurrency: 4,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -313,32 +312,3 @@ func TestInternalRefused(t *testing.T) {
 		t.Errorf("got %s, %v", answer, err)
 	}
 }
-
-// mapStore is the least store that an asker needs, for one process that does not live long.
-type mapStore struct{ m map[string][]byte }
-
-// Do does what is asked.
-func (s *mapStore) Do(_ context.Context, ops ...store.Op) error {
-	if s.m == nil {
-		s.m = map[string][]byte{}
-	}
-	for _, o := range ops {
-		switch o := o.(type) {
-		case *store.Get:
-			o.Value, o.Found = s.m[o.Key]
-		case *store.Lock:
-			o.Got = true
-		case *store.PutOwned:
-			s.m[o.Key], o.Stored = o.Value, true
-		case *store.Delete:
-			delete(s.m, o.Key)
-		}
-	}
-	return nil
-}
-
-// Ready is nil.
-func (s *mapStore) Ready(context.Context) error { return nil }
-
-// Close has nothing to close.
-func (s *mapStore) Close() error { return nil }

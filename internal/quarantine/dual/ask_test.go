@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -380,4 +381,19 @@ func FuzzCompletion(f *testing.F) {
 			t.Fatalf("taken: %q of %q", text, doc)
 		}
 	})
+}
+
+// BenchmarkAsk is one call about much content, but for the model's own time.
+func BenchmarkAsk(b *testing.B) {
+	a := newAsker(b, says(honest), newFakeStore(), nil)
+	one := task(strings.Repeat("a line of the content that is not short\n", 6400))
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		n++
+		one.Revision = strconv.Itoa(n)
+		if got := a.Ask(b.Context(), one); !got.Answers[0].Known {
+			b.Fatalf("%+v", got.Answers[0])
+		}
+	}
 }

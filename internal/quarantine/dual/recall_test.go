@@ -110,6 +110,7 @@ func TestSingleFlight(t *testing.T) {
 			return reply(200, completion(honest)), nil
 		}}
 		s := newFakeStore()
+		s.next = store.Memory(store.MemoryConfig{}) // the real one
 		a, b := newAsker(t, m, s, nil), newAsker(t, m, s, nil)
 		defer a.Close()
 		defer b.Close()
@@ -143,7 +144,7 @@ func TestSingleFlight(t *testing.T) {
 // writes although it lost the lock is not what counts.
 func TestDeadHolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m, s := says(honest), newFakeStore()
+		m, s := says(honest), store.Memory(store.MemoryConfig{})
 		a := newAsker(t, m, s, nil)
 		defer a.Close()
 		u := a.unitOf(task(issue), everyType())

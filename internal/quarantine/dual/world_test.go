@@ -100,7 +100,8 @@ type fakeStore struct {
 	mu   sync.Mutex
 	m    map[string]record
 	away error
-	trip int // Do's
+	trip int         // Do's
+	next store.Store // answers instead
 }
 
 type record struct {
@@ -125,6 +126,9 @@ func (s *fakeStore) Do(ctx context.Context, ops ...store.Op) error {
 	s.trip++
 	if s.away != nil {
 		return s.away
+	}
+	if s.next != nil {
+		return s.next.Do(ctx, ops...)
 	}
 	if err := ctx.Err(); err != nil {
 		return errors.Join(store.ErrUnavailable, err)
