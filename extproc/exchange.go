@@ -41,6 +41,7 @@ type exchange struct {
 	offered   map[string]bool
 	results   []policies.Result
 	context   label.Label // of all that the model reads
+	adds      decoration
 
 	response answer // what the response half does with the body; nil until the headers are there
 	record   audit.Record
@@ -218,6 +219,8 @@ func (x *exchange) forward(key credential.Key, body []byte, changed bool) reply 
 	if t.Title != "" && x.request.get("x-title") == "" {
 		m.set = append(m.set, header{"x-title", t.Title})
 	}
+	// Ours come last, and so take the place of a policy's.
+	m.set = append(x.adds.towardsProvider[:len(x.adds.towardsProvider):len(x.adds.towardsProvider)], m.set...)
 	m.remove = except(m.remove, m.set)
 	if !changed {
 		body = nil

@@ -2,6 +2,7 @@ package extproc
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -21,7 +22,7 @@ const drainWait = 30 * time.Second
 // refuse answers the client with a refusal in its own API's shape and finishes the exchange.
 func (x *exchange) refuse(r *refuse.Refusal) []reply {
 	x.note(r)
-	set := []header{{"content-type", r.ContentType(x.shape)}}
+	set := append(slices.Clone(x.adds.towardsClient), header{"content-type", r.ContentType(x.shape)})
 	if r.RetryAfter > 0 {
 		set = append(set, header{"retry-after", strconv.Itoa(int(r.RetryAfter.Seconds()))})
 	}
@@ -178,12 +179,12 @@ func (x *exchange) metadata() []header {
 		return metadata(header{"decision", r.Decision}, header{"code", r.Code})
 	}
 	x.described = true
-	return metadata(
+	return append(metadata(
 		header{"decision_id", r.DecisionID}, header{"decision", r.Decision}, header{"code", r.Code},
 		header{"issuer", r.Issuer}, header{"subject", r.Subject},
 		header{"provider", r.Provider}, header{"model", r.Model}, header{"credential", r.Credential},
 		header{"policy_revision", r.PolicyRevision},
-	)
+	), x.adds.metadata...)
 }
 
 func sinceSeconds(t time.Time) float64 { return time.Since(t).Seconds() }

@@ -159,6 +159,7 @@ func (x *exchange) decideRequest(wanted *llm.Request, named []policies.Model) (p
 	if err != nil {
 		return policies.Decision{}, refuse.New(http.StatusForbidden, refuse.PolicyError, "the policy could not be evaluated; ask its authors", "policy.request: %v", err)
 	}
+	x.adds = decorationOf(d)
 	if !d.Allowed {
 		return policies.Decision{}, denial(d)
 	}

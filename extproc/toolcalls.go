@@ -47,6 +47,7 @@ func (x *exchange) decideCalls(calls []llm.ToolCall) ([]llm.Verdict, error) {
 		}
 		return nil, refuse.New(http.StatusForbidden, refuse.PolicyError, "the policy could not decide the model's tool calls; ask its authors", "policy.toolcall: %v", err)
 	}
+	first := len(x.record.Calls)
 	for k, i := range asked {
 		verdict := d.Calls[k]
 		switch {
@@ -58,6 +59,10 @@ func (x *exchange) decideCalls(calls []llm.ToolCall) ([]llm.Verdict, error) {
 		default:
 			verdicts[i] = x.refuseCall(calls[i], verdict.Reason, verdict.Rule)
 		}
+	}
+	// The policies may have been reloaded since the request was decided.
+	for i := range x.record.Calls[first:] {
+		x.record.Calls[first+i].DecisionID, x.record.Calls[first+i].PolicyRevision = d.ID, d.Revision
 	}
 	return verdicts, nil
 }

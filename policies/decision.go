@@ -29,10 +29,10 @@ type Decision struct {
 	Code       string // stable machine code of a refusal
 	Reason     string // what was refused, by which rule
 	Rule       string
-	ID         string // of this decision, for logs and headers
-	Revision   string // of the policies and data that decided
-	Headers    map[string]string
-	Metadata   map[string]any    // dynamic_metadata, of JSON's types
+	ID         string            // of this decision, for logs and headers
+	Revision   string            // of the policies and data that decided
+	Headers    map[string]string // in lower case: towards the provider when allowed, towards the client when not
+	Metadata   map[string]string // dynamic_metadata, for the access log; what is no text there is its JSON
 	Tools      map[string]string // by the client's name, server tools left out: Offer or Hide, each asked tool answered
 	Results    []ResultDecision  // one for each of RequestInput.Results, in the same order
 	Context    label.Label       // of all that the model reads: of the request, its results as treated, its features and changed tools

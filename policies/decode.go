@@ -3,10 +3,8 @@ package policies
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"golang.org/x/net/http/httpguts"
 )
 
 // A decision document is read strictly: a member that is unknown, missing or
@@ -33,10 +31,10 @@ func decodeRequest(doc *ast.Term, names []string, results int, visible map[strin
 		case "byok":
 			return r.boolean(&d.BYOK)
 		case "headers":
-			d.Headers, err = r.strings()
+			d.Headers, err = readHeaders(r)
 			return err
 		case "dynamic_metadata":
-			d.Metadata, err = metadata(r)
+			d.Metadata, err = readMetadata(r)
 			return err
 		case "tools":
 			d.Tools = make(map[string]string, len(names))
@@ -60,9 +58,6 @@ func decodeRequest(doc *ast.Term, names []string, results int, visible map[strin
 		return Decision{}, err
 	case !said:
 		return Decision{}, errors.New("policies: decision: allowed is missing")
-	}
-	if err := checkHeaders(d.Headers); err != nil {
-		return Decision{}, err
 	}
 	if !d.Allowed {
 		return refused(d)
@@ -133,37 +128,6 @@ func complete(d Decision, names []string, results int, visible map[string]string
 	}
 	d.HTTPStatus = 200
 	return d, nil
-}
-
-func metadata(r reader) (map[string]any, error) {
-	if _, ok := r.term.Value.(ast.Object); !ok {
-		return nil, r.fail("is %s, not an object", ast.ValueName(r.term.Value))
-	}
-	v, err := ast.JSON(r.term.Value)
-	if err != nil {
-		return nil, r.fail("cannot be read")
-	}
-	m, ok := v.(map[string]any)
-	if !ok {
-		return nil, r.fail("is not an object of JSON values")
-	}
-	return m, nil
-}
-
-// checkHeaders refuses headers that a policy has no business setting: Envoy's
-// and our own, and those that frame the message.
-func checkHeaders(headers map[string]string) error {
-	for name, value := range headers {
-		low := strings.ToLower(name)
-		switch {
-		case !httpguts.ValidHeaderFieldName(name), !httpguts.ValidHeaderFieldValue(value):
-			return errors.New("policies: decision: headers holds one that is not valid")
-		case strings.HasPrefix(low, "x-envoy-"), strings.HasPrefix(low, "x-yellowjack-"),
-			low == "host", low == "content-length", low == "transfer-encoding", low == "connection":
-			return fmt.Errorf("policies: decision: header %s is not a policy's to set", low)
-		}
-	}
-	return nil
 }
 
 // decodeCalls reads data.yellowjack.toolcall.decision.

@@ -34,6 +34,13 @@ func TestRequestDecisionsAreReadStrictly(t *testing.T) {
 		`{"allowed": true, "headers": {"X-Envoy-Retry-On": "5xx"}, "tools": {"a": "offer"}, "results": ["pass"]}`: "not a policy's to set",
 		`{"allowed": true, "headers": {"a b": "c"}, "tools": {"a": "offer"}, "results": ["pass"]}`:                "not valid",
 		`{"allowed": true, "headers": {"a": "b\r\nc: d"}, "tools": {"a": "offer"}, "results": ["pass"]}`:          "not valid",
+		`{"allowed": true, "headers": {"Authorization": "x"}, "tools": {"a": "offer"}, "results": ["pass"]}`:      "holds authorization, which is not a policy's to set",
+		`{"allowed": true, "headers": {"x-a": "b", "X-A": "c"}, "tools": {"a": "offer"}, "results": ["pass"]}`:    "holds x-a twice",
+		`{"allowed": false, "headers": {"x-yellowjack-cluster": "b"}}`:                                            "not a policy's to set",
+		`{"allowed": true, "dynamic_metadata": {"": 1}, "tools": {"a": "offer"}, "results": ["pass"]}`:            "holds too much",
+		`{"allowed": true, "tools": {"a": "offer"}, "results": [{"treatment": "pass", "why": "x"}]}`:              "why is not a member",
+		`{"allowed": true, "tools": {"a": "offer"}, "results": [{"reason": "x"}]}`:                                "has no treatment",
+		`{"allowed": true, "tools": {"a": "offer"}, "results": [{"treatment": "let through"}]}`:                   "not one of pass, quarantine, drop",
 		`{"allowed": true, "headers": {"a": 1}, "tools": {"a": "offer"}, "results": ["pass"]}`:                    "not a string",
 		`{"allowed": true, "dynamic_metadata": [1], "tools": {"a": "offer"}, "results": ["pass"]}`:                "not an object",
 		`[]`: "not an object",
@@ -47,10 +54,13 @@ func TestRequestDecisionsAreReadStrictly(t *testing.T) {
 
 func TestRequestDecisionInFull(t *testing.T) {
 	document := `{"allowed": true, "http_status": 200, "reason": "r", "rule": "u", "tools": {"a": "offer", "b": "offer", "c": "hide"},
-		"results": ["drop"], "byok": true, "headers": {"x-team": "t"}, "dynamic_metadata": {"n": 1}, "code": "c"}`
+		"results": ["drop"], "byok": true, "headers": {"X-Team": "t"}, "dynamic_metadata": {"n": 1, "s": "x", "o": {"a": [true]}}, "code": "c"}`
 	d, err := decodeRequest(ast.MustParseTerm(document), []string{"a", "b", "c"}, 1, map[string]string{"a": "a", "c": "c"})
-	if err != nil || !d.Allowed || d.Reason != "r" || d.Rule != "u" || !d.BYOK || d.Headers["x-team"] != "t" || d.Metadata["n"] == nil || d.Results[0].Treatment != Drop {
+	if err != nil || !d.Allowed || d.Reason != "r" || d.Rule != "u" || !d.BYOK || d.Headers["x-team"] != "t" || d.Metadata["n"] != "1" || d.Results[0].Treatment != Drop {
 		t.Fatalf("%+v, %v", d, err)
+	}
+	if d.Metadata["s"] != "x" || d.Metadata["o"] != `{"a":[true]}` {
+		t.Errorf("metadata %v", d.Metadata)
 	}
 	if d.Tools["a"] != Offer || d.Tools["b"] != Hide || d.Tools["c"] != Hide {
 		t.Errorf("a tool that is not visible was offered: %v", d.Tools)

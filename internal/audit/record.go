@@ -67,6 +67,10 @@ type Call struct {
 	Allowed bool   `json:"allowed"`
 	Reason  string `json:"reason,omitempty"`
 	Rule    string `json:"rule,omitempty"`
+
+	// Which decision of which policies it was; of a call that was refused unasked, none.
+	DecisionID     string `json:"decision_id,omitempty"`
+	PolicyRevision string `json:"policy_revision,omitempty"`
 }
 
 // Usage is what the provider says was used.
