@@ -14,6 +14,8 @@
 //  5. exp, nbf, iat, aud and tenant are checked (claims.go)
 //  6. the claims become names that belong to the issuer (principal.go, names.go)
 //
+// The gateway's own model calls carry a delegated token instead (delegate.go), which is verified by another method.
+//
 // The claims are decoded once, so what was verified is what is read. RFC 7519,
 // 8725 (best current practice) and 9068 (access tokens) say why.
 package identity

@@ -87,13 +87,14 @@ func (q Question) Bits() float64 {
 	return 1
 }
 
-// filled puts a question's defaults in.
+// filled puts a question's defaults in. A date without a last day ends with the window; one that ends with its first day
+// begins before it.
 func (q Question) filled() Question {
 	switch {
 	case q.Type == Count && q.Max == 0:
 		q.Max = 100
-	case q.Type == Date && q.Min == 0 && q.Max == 0:
-		q.Min, q.Max = firstDay, lastDay
+	case q.Type == Date && q.Max == 0 && q.Min >= firstDay:
+		q.Max = lastDay
 	}
 	return q
 }
