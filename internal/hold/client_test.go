@@ -163,8 +163,6 @@ type mode struct {
 	finish  bool // turns are told of
 }
 
-var everything = mode{resolve: true, filter: true, finish: true}
-
 // outcome is everything that a gate did with a stream.
 type outcome struct {
 	mode    mode
