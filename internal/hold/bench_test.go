@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/yellowjack/yellowjack/internal/hold"
+	"github.com/yellowjack/yellowjack/internal/llm"
 )
 
 const (
@@ -12,8 +13,24 @@ const (
 	openRouterText = `{"id":"gen-1760000000-AbCdEfGhIjKl","provider":"Anthropic","model":"anthropic/claude-sonnet-4.5","object":"chat.completion.chunk","created":1760000000,"choices":[{"index":0,"delta":{"role":"assistant","content":"%s"},"finish_reason":null,"native_finish_reason":null,"logprobs":null}]}`
 )
 
-// BenchmarkText is the gate's hot path: an event that carries text and nothing else.
+// sameText is a filter that changes nothing.
+type sameText struct{}
+
+func (sameText) Write(dst, text []byte) []byte { return append(dst, text...) }
+func (sameText) Close(dst []byte) []byte       { return dst }
+
+// BenchmarkText is the gate's hot path: an event that carries text and nothing else. With a filter, and with the turn
+// kept besides.
 func BenchmarkText(b *testing.B) {
+	text := func(int) hold.TextFilter { return sameText{} }
+	b.Run("plain", func(b *testing.B) { benchmarkText(b, hold.Config{}) })
+	b.Run("filter", func(b *testing.B) { benchmarkText(b, hold.Config{Text: text}) })
+	b.Run("finish", func(b *testing.B) {
+		benchmarkText(b, hold.Config{Text: text, Finish: func(llm.Turn) error { return nil }})
+	})
+}
+
+func benchmarkText(b *testing.B, c hold.Config) {
 	words := []string{" the", " quick\\n", " brown", " fox — jumps", " over \\\"it\\\""}
 	for name, format := range map[string]string{"openai": openAIText, "openrouter": openRouterText} {
 		b.Run(name, func(b *testing.B) {
@@ -25,7 +42,7 @@ func BenchmarkText(b *testing.B) {
 				}
 				events = append(events, []byte("data: "+fmt.Sprintf(format, args...)+"\n\n"))
 			}
-			g := hold.New(hold.Config{})
+			g := hold.New(c)
 			dst := make([]byte, 0, 4096)
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {

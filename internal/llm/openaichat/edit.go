@@ -14,17 +14,7 @@ const stubTools = `[{"type":"function","function":{"name":"` + StubTool + `","de
 	`"parameters":{"type":"object","properties":{}}}}]`
 
 // Edit is what changes in a request on its way to the provider.
-type Edit struct {
-	Model       string          // as the provider names it; "" leaves it
-	HideTools   map[string]bool // tools that are not offered, by name
-	DropResults map[int]string  // results, by index, and the text that takes the place of each
-
-	Results   map[int][]byte // the same, as bytes; a result stands in one of the two
-	CallIDs   map[int]string // calls of the history, by index, and the id of each at the provider
-	ResultIDs map[int]string // results, and the id of the call that each answers
-	Arguments map[int][]byte // calls, and their arguments in the form of llm.ToolCall
-	PartTexts map[int][]byte // parts, by index, and the text that takes the place of each; see replacePart
-}
+type Edit = llm.Edit
 
 // Apply makes the changes, and returns the document itself when there are none. Whatever does not change stays byte for
 // byte. Tools are taken out of tools, functions and the allowed list of tool_choice; when the last one leaves, its

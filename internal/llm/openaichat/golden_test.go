@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -12,6 +11,7 @@ import (
 
 	"github.com/yellowjack/yellowjack/internal/fake/filter"
 	"github.com/yellowjack/yellowjack/internal/llm"
+	"github.com/yellowjack/yellowjack/internal/llm/llmtest"
 	"github.com/yellowjack/yellowjack/internal/strictjson"
 	"github.com/yellowjack/yellowjack/internal/txtest"
 )
@@ -33,120 +33,29 @@ func golden(t *testing.T, pattern string, outputs []string, play func(in map[str
 	})
 }
 
-// A request's archive: in.json, and the edit, a line each: "model NAME", "hide TOOL", "drop INDEX TEXT", "result INDEX
-// TEXT", "callid INDEX ID", "resultid INDEX ID", "arguments INDEX JSON", "part INDEX TEXT". Out come the view and what is
-// sent on.
+// A request's archive: in.json, and the edit in the lines of llmtest.Edit. Out come the view and what is sent on.
 func TestRequests(t *testing.T) {
-	golden(t, "testdata/request-*.txtar", []string{"view", "out.json"}, playRequest(t, viewRequest))
-}
-
-// The corpus of every shape of tool result and call is shared by the dialects: its view is that of the history alone, the same whatever
-// the dialect, and in-openaichat.json is this dialect's form of it.
-func TestResultShapes(t *testing.T) {
-	golden(t, "../testdata/results/*.txtar", []string{"view", "out-openaichat.json"}, func(in map[string][]byte) map[string]string {
-		in["in.json"] = in["in-openaichat.json"]
-		out := playRequest(t, viewHistory)(in)
-		out["out-openaichat.json"] = out["out.json"]
-		return out
-	})
-}
-
-func playRequest(t *testing.T, view func(r *llm.Request) string) func(in map[string][]byte) map[string]string {
-	return func(in map[string][]byte) map[string]string {
+	golden(t, "testdata/request-*.txtar", []string{"view", "out.json"}, func(in map[string][]byte) map[string]string {
 		r, err := ParseRequest(in["in.json"], strictjson.Limits{})
 		if err != nil {
 			return map[string]string{"view": "error: " + err.Error(), "out.json": ""}
 		}
-		out, err := Apply(r, editOf(t, in["edit"]))
+		out, err := Apply(r, llmtest.Edit(t, string(in["edit"])))
 		if err != nil {
-			return map[string]string{"view": view(r), "out.json": "error: " + err.Error()}
+			return map[string]string{"view": viewRequest(r), "out.json": "error: " + err.Error()}
 		}
-		if _, err := ParseRequest(out, strictjson.Limits{}); err != nil && !bytes.Contains(out, []byte(StubTool)) {
-			t.Errorf("%s cannot be read: %v", out, err)
+		if !json.Valid(out) {
+			t.Errorf("no valid JSON: %s", out)
 		}
-		return map[string]string{"view": view(r), "out.json": string(out)}
-	}
+		return map[string]string{"view": viewRequest(r), "out.json": string(out)}
+	})
 }
 
-func editOf(t *testing.T, lines []byte) Edit {
-	t.Helper()
-	e := Edit{
-		HideTools: map[string]bool{}, DropResults: map[int]string{}, Results: map[int][]byte{}, CallIDs: map[int]string{},
-		ResultIDs: map[int]string{}, Arguments: map[int][]byte{}, PartTexts: map[int][]byte{},
-	}
-	for line := range strings.Lines(string(lines)) {
-		verb, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
-		switch verb {
-		case "model":
-			e.Model = rest
-			continue
-		case "hide":
-			e.HideTools[rest] = true
-			continue
-		}
-		index, text, _ := strings.Cut(rest, " ")
-		i, err := strconv.Atoi(index)
-		if err != nil {
-			t.Fatal(err)
-		}
-		switch verb {
-		case "drop":
-			e.DropResults[i] = text
-		case "result":
-			e.Results[i] = []byte(text)
-		case "callid":
-			e.CallIDs[i] = text
-		case "resultid":
-			e.ResultIDs[i] = text
-		case "arguments":
-			e.Arguments[i] = []byte(text)
-		case "part":
-			e.PartTexts[i] = []byte(text)
-		default:
-			t.Fatalf("unknown edit %q", verb)
-		}
-	}
-	return e
-}
-
-// viewHistory is the view that every dialect gives of the same history.
-func viewHistory(r *llm.Request) string {
-	var b strings.Builder
-	for i, c := range r.Calls {
-		fmt.Fprintf(&b, "call %d %q of %q message=%d custom=%v %s\n", i, c.ID, c.Tool, c.Message, c.Custom, r.CallArguments(i))
-	}
-	for i, c := range r.Results {
-		fmt.Fprintf(&b, "result %d %q of %q role=%s attributed=%v message=%d text=%v %q\n",
-			i, c.ID, c.Tool, c.Role, c.Attributed, c.Message, c.Text, r.ResultText(i))
-	}
-	viewParts(&b, r)
-	for _, f := range r.Features {
-		fmt.Fprintf(&b, "feature %q %s\n", f.Name, f.Value)
-	}
-	return strings.TrimSuffix(b.String(), "\n")
-}
-
-func viewParts(b *strings.Builder, r *llm.Request) {
-	kinds := map[llm.PartKind]string{
-		llm.TextPart: "text", llm.ArgumentsPart: "arguments", llm.ResultPart: "result", llm.MediaPart: "media",
-		llm.ReasoningPart: "reasoning", llm.NamePart: "name", llm.DescriptionPart: "description",
-	}
-	for i, p := range r.Parts {
-		fmt.Fprintf(b, "part %d %s message=%d role=%s", i, kinds[p.Kind], p.Message, p.Role)
-		for _, of := range []struct {
-			name  string
-			index int
-		}{{"result", p.Result}, {"call", p.Call}, {"tool", p.Tool}} {
-			if of.index >= 0 {
-				fmt.Fprintf(b, " %s=%d", of.name, of.index)
-			}
-		}
-		if p.Media >= 0 {
-			fmt.Fprintf(b, " %+v\n", r.Media[p.Media])
-			continue
-		}
-		fmt.Fprintf(b, " %q\n", r.Text(p))
-	}
+// TestResultShapes holds this dialect's form of every shape of tool result and call.
+func TestResultShapes(t *testing.T) {
+	llmtest.Shapes(t, "../testdata/results/*.txtar", "openaichat", func(doc []byte) (*llm.Request, error) {
+		return ParseRequest(doc, strictjson.Limits{})
+	}, Apply)
 }
 
 func viewRequest(r *llm.Request) string {
@@ -175,7 +84,7 @@ func viewRequest(r *llm.Request) string {
 		fmt.Fprintf(&b, "result %q of %q role=%s attributed=%v message=%d bytes=%d text=%v %s\n",
 			c.ID, c.Tool, c.Role, c.Attributed, c.Message, c.Bytes, c.Text, c.Content.Of(r.Doc))
 	}
-	viewParts(&b, r)
+	llmtest.WriteParts(&b, r)
 	return strings.TrimSuffix(b.String(), "\n")
 }
 

@@ -1,0 +1,18 @@
+package llm
+
+// Edit is what changes in a request on its way to the provider. Whatever it does not name stays byte for byte. Calls,
+// results and parts are named by their index in the view.
+type Edit struct {
+	Model       string          // as the provider names it; "" leaves it
+	HideTools   map[string]bool // tools that are not offered, by name
+	DropResults map[int]string  // results, and the text that takes the place of each
+
+	Results   map[int][]byte // the same, as bytes; a result stands in one of the two
+	CallIDs   map[int]string // calls of the history, and the id of each at the provider
+	ResultIDs map[int]string // results, and the id of the call that each answers
+	Arguments map[int][]byte // calls, and their arguments in the form of ToolCall
+
+	// PartTexts are parts, and the text that takes the place of each: of a string; of media in a content, which becomes a
+	// part of text; of any other value only an empty text, which takes it out.
+	PartTexts map[int][]byte
+}
