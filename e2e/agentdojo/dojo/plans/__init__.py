@@ -1,0 +1,3 @@
+"""The plans, a module for each suite."""
+
+from . import banking, slack, travel, workspace  # noqa: F401
