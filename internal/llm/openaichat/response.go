@@ -53,9 +53,13 @@ var ( //nolint:gochecknoglobals // constants in all but syntax
 	answerPartNames = strictjson.NewNames("type", "text", "refusal", "thinking", "reasoning", "tool_calls", "function_call")
 )
 
-// answerTexts are the members of an answer's message, or of a delta, that are text.
-var answerTexts = map[string]bool{ //nolint:gochecknoglobals // a constant in all but syntax
-	"content": true, "refusal": true, "reasoning": true, "reasoning_content": true,
+// isText tells of a member of an answer's message, or of a delta, whether it is text.
+func isText(member string) bool {
+	switch member {
+	case "content", "refusal", "reasoning", "reasoning_content":
+		return true
+	}
+	return false
 }
 
 // answerParts are the parts that an answer's content may have where it is a list (Mistral and others). Any other may be
@@ -189,7 +193,7 @@ func (a *Response) readMessage(r *strictjson.Reader, c *answer) error {
 			legacy = append(legacy, call)
 		case m.Name == "message" || m.Name == "delta" || m.Name == "choices":
 			return r.Fail(ErrNotCompletion, "a member that has no place in a message")
-		case answerTexts[m.Name]:
+		case isText(m.Name):
 			err = readTexts(r, m.Name, c.text)
 		default:
 			_, err = r.Skip()

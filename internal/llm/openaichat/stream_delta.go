@@ -98,7 +98,7 @@ func (c *Chunk) readDeltaMember(ch *ChunkChoice, m strictjson.Member) error {
 	default:
 		var span llm.Span
 		span, err = r.Skip()
-		if kind == strictjson.String && span.Len() > len(`""`) && answerTexts[m.Name] {
+		if kind == strictjson.String && span.Len() > len(`""`) && isText(m.Name) {
 			ch.Texts = append(ch.Texts, TextDelta{m.Name, span})
 		}
 	}
