@@ -80,21 +80,21 @@ func readPlanned(r *strictjson.Reader, doc []byte) (plannedQuestion, error) {
 }
 
 // take puts one member into the question; false when its value is none of the member's.
-func (q *plannedQuestion) take(name string, v said) bool {
+func (p *plannedQuestion) take(name string, v said) bool {
 	isText := v.kind == strictjson.String
 	switch name {
 	case "result":
 		n, ok := v.integer()
-		q.result = n
+		p.result = n
 		return ok
 	case "ask":
-		q.Ask = v.text
+		p.Ask = v.text
 	case "type":
-		q.Type = Type(v.text)
+		p.Type = Type(v.text)
 	case "pattern":
-		q.Pattern = v.text
+		p.Pattern = v.text
 	case "ref":
-		q.Ref = v.text
+		p.Ref = v.text
 	case "min", "max":
 		n, ok := v.integer()
 		if isText {
@@ -102,9 +102,9 @@ func (q *plannedQuestion) take(name string, v said) bool {
 			n, ok = days, err == nil
 		}
 		if name == "min" {
-			q.Min = n
+			p.Min = n
 		} else {
-			q.Max = n
+			p.Max = n
 		}
 		return ok
 	default: // options that are no list
