@@ -6,9 +6,13 @@
 // is built as Rego values straight from the structs (project.go), it is asked
 // of a prepared query (decide.go), and the answer is read strictly
 // (decode.go): what is undefined, misshapen, erroring or late is an error and
-// the decision that comes with it is the zero one, which denies. Whatever a
-// policy says, a tool that is not visible is not offered and a call to it is
-// denied.
+// the decision that comes with it is the zero one, which denies. Results of one
+// tool with one label are asked about once. What holds whatever a policy says is
+// held in Go (settle.go): a tool that is not visible, or is sensitive while the
+// context is not trusted, is neither offered nor called; a changed description
+// does what its pin says; labels are those of the data's words. Those words are
+// read once for each revision (tables.go, rules.go), and handed on with what the
+// walk made of them.
 //
 // Policies and data come from the program itself, from a folder and from the
 // configuration (load.go, merge.go, data.go). They are checked and compiled
