@@ -60,6 +60,17 @@ type arm struct {
 	ready time.Duration // from start until it took traffic
 }
 
+// envoys are those of the arm's processes that are Envoy.
+func (a *arm) envoys() []int {
+	var out []int
+	for _, pid := range a.pids {
+		if comm(pid) == "envoy" {
+			out = append(out, pid)
+		}
+	}
+	return out
+}
+
 // start runs a program. With firstLine, it waits for a line of its standard output and returns it.
 func (l *lab) start(name string, firstLine bool, program string, args ...string) (*process, string, error) {
 	logName := filepath.Join(l.dir, name+".log")

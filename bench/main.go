@@ -253,7 +253,12 @@ func one(a *arm, k kind, reqs [][]byte, length time.Duration) (sample, error) {
 	if err != nil {
 		return sample{}, err
 	}
+	envoys := a.envoys()
 	before, err := cpu(a.pids)
+	if err != nil {
+		return sample{}, err
+	}
+	beforeEnvoy, err := cpu(envoys)
 	if err != nil {
 		return sample{}, err
 	}
@@ -265,10 +270,15 @@ func one(a *arm, k kind, reqs [][]byte, length time.Duration) (sample, error) {
 	if err != nil {
 		return sample{}, err
 	}
+	afterEnvoy, err := cpu(envoys)
+	if err != nil {
+		return sample{}, err
+	}
 	if out.Errors > 0 || out.Requests == 0 {
 		return sample{}, a.procs[len(a.procs)-1].failed(fmt.Errorf("%s, %+v: %d requests, %d failed: %s", a.name, k, out.Requests, out.Errors, out.FirstFail))
 	}
 	s := newSample(out, after-before)
+	s.Envoy = ms(afterEnvoy-beforeEnvoy) / float64(out.Requests)
 	s.own, err = ownTimes(a, mark)
 	return s, err
 }

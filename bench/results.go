@@ -20,6 +20,7 @@ type sample struct {
 	P50      float64 `json:"p50_ms"`
 	P99      float64 `json:"p99_ms"`
 	CPU      float64 `json:"cpu_ms_per_request"` // the gateway's: Envoy and the service
+	Envoy    float64 `json:"of_it_envoy,omitempty"`
 	own      []int64 // Yellowjack's own time of each exchange, in µs, from its audit
 }
 
@@ -34,7 +35,7 @@ func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond)
 
 // String is one line of the run's progress.
 func (s sample) String() string {
-	return fmt.Sprintf("%7.0f/s  p50 %7.2f ms  p99 %7.2f ms  CPU %6.3f ms", s.PerSec, s.P50, s.P99, s.CPU)
+	return fmt.Sprintf("%7.0f/s  p50 %7.2f ms  p99 %7.2f ms  CPU %6.3f ms, of it Envoy %6.3f", s.PerSec, s.P50, s.P99, s.CPU, s.Envoy)
 }
 
 // row is one arm's result for one kind of request: medians over the rounds.
@@ -124,7 +125,7 @@ func (r *results) summarize() {
 	for _, x := range r.Rows {
 		of := func(f func(sample) float64) float64 { return median(each(x.rounds, f)) }
 		x.PerSec, x.P50, x.P99 = of(perSec), of(func(s sample) float64 { return s.P50 }), of(func(s sample) float64 { return s.P99 })
-		x.CPU = of(cpuOf)
+		x.CPU, x.Envoy = of(cpuOf), of(func(s sample) float64 { return s.Envoy })
 		var own []int64
 		for _, s := range x.rounds {
 			x.Requests += s.Requests
