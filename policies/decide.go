@@ -24,8 +24,12 @@ var ErrLate = errors.New("policies: the policies did not answer in time")
 
 // Request decides a request half. With an error comes the zero Decision.
 func (e *Engine) Request(ctx context.Context, in *RequestInput) (Decision, error) {
+	parts := in.parts()
+	key := in.key(parts)
+	if d, ok := e.remembered(ctx, in, parts, key); ok {
+		return d, nil
+	}
 	return guard(ctx, e, func() (Decision, error) {
-		parts := in.parts()
 		a, err := e.ask(ctx, askRequest, func(t *tables) (ast.Value, error) { return in.value(parts, t), nil })
 		if err != nil {
 			return Decision{}, err
@@ -34,10 +38,9 @@ func (e *Engine) Request(ctx context.Context, in *RequestInput) (Decision, error
 		if err != nil {
 			return Decision{}, err
 		}
-		a.tables.settle(&d, in, parts, a.visible)
-		d.BYOK = d.BYOK && in.BYOK != ""
-		d.ID, d.Revision = newID(), a.revision
-		return d, nil
+		from := ruling{d, a.visible}
+		a.cache.put(key, from)
+		return a.tables.finish(from, in, parts, a.revision), nil
 	})
 }
 
@@ -90,6 +93,7 @@ type answer struct {
 	decision *ast.Term
 	visible  map[string]string
 	tables   *tables
+	cache    *cache
 	revision string
 }
 
@@ -133,7 +137,7 @@ func (e *Engine) ask(ctx context.Context, q question, input func(*tables) (ast.V
 	case len(results) > 1:
 		return answer{}, errors.New("policies: more than one answer")
 	}
-	a := answer{tables: s.tables, revision: s.revision}
+	a := answer{tables: s.tables, cache: s.cache, revision: s.revision}
 	a.decision, _ = results[0].Bindings["decision"].(*ast.Term)
 	if visible, ok := results[0].Bindings["visible"].(*ast.Term); ok {
 		a.visible, err = decodeVisible(visible)

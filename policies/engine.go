@@ -47,6 +47,7 @@ func (q question) query(b *bundle) string {
 type snapshot struct {
 	queries  [questions]rego.PreparedEvalQuery
 	tables   *tables
+	cache    *cache // of what was decided; nil keeps nothing
 	revision string
 }
 
@@ -149,7 +150,7 @@ func (e *Engine) write(ctx context.Context, txn storage.Transaction, b *bundle) 
 }
 
 func (e *Engine) prepare(ctx context.Context, txn storage.Transaction, b *bundle) (*snapshot, error) {
-	s := &snapshot{revision: b.revision, tables: b.tables}
+	s := &snapshot{revision: b.revision, tables: b.tables, cache: newCache(b.compiler)}
 	for q := range questions {
 		var err error
 		s.queries[q], err = rego.New(
