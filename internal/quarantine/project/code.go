@@ -23,7 +23,8 @@ const (
 	maxWeight = 512
 )
 
-func newModel(weights ...uint32) model {
+// newModel makes a model that owns the weights.
+func newModel(weights []uint32) model {
 	m := model{weights: weights}
 	for _, w := range weights {
 		m.total += w

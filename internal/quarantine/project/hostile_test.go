@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -96,6 +97,42 @@ func deepBlock(n int) string {
 		b.WriteString(strings.Repeat(" ", i) + "a:\n")
 	}
 	return b.String()
+}
+
+// TestMaxItems: what is longer is one reference, also where there is capacity for more.
+func TestMaxItems(t *testing.T) {
+	p := compile(t, Rules{MaxItems: 4, Fields: map[string]Field{"l": {Type: TypeLines}}}, Limits{})
+	for content, want := range map[string]int{
+		`{"l":[1,2,3,4]}`:                 0,
+		`{"l":[1,2,3,4,5]}`:               1,
+		`{"l":"a\nb\nc\nd"}`:              4,
+		`{"l":"a\nb\nc\nd\ne"}`:           1,
+		`{"a":1,"b":1,"c":1,"d":1}`:       4, // the names
+		`{"a":1,"b":1,"c":1,"d":1,"e":1}`: 1,
+	} {
+		s := p.Project([]byte(content), JSON, budget.Unlimited)
+		if got := len(s.References); got != want && (want != 0 || len(s.Values) != 4) {
+			t.Errorf("%s: %d references: %s", content, got, s.Clearance("", short, nil, ""))
+		}
+	}
+}
+
+// TestTogether: a projector serves many at once, and learns nothing from one for another.
+func TestTogether(t *testing.T) {
+	p := compile(t, richRules, Limits{})
+	content := []byte(`[{"id":1,"when":"2024-01-02","amount":2.5},{"id":2,"x":[true]}]`)
+	want := string(p.Project(content, Auto, budget.From(64)).Clearance("", short, nil, ""))
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 20 {
+				if got := string(p.Project(content, Auto, budget.From(64)).Clearance("", short, nil, "")); got != want {
+					t.Errorf("%s", got)
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 func TestBadRules(t *testing.T) {

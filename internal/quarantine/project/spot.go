@@ -40,6 +40,9 @@ type spot struct {
 	sign, whole, fraction    model
 	parts, seconds, timeZone model
 
+	room [2*int(forms) + 26]uint32 // of the models' weights
+	used int
+
 	known    []string // names that may be shown, sorted
 	isKnown  map[string]int
 	dropped  map[string]bool
@@ -67,22 +70,30 @@ func (p *Projector) newSpot(path string, tries []*trie, s *schema, inherited *fi
 	}
 	at.kinds, at.forms = at.firstKinds(), at.firstForms()
 	at.rank = at.field.about()
-	at.same = newModel(14, 2)
-	at.sign = newModel(14, 2)
-	at.whole = newModel(2, 2, 2, 2, 2, 2, 2, 2, 2)
-	at.fraction = newModel(16, 4, 8, 2, 2)
-	at.parts = newModel(14, 14, 4)
-	if at.field != nil {
-		at.parts = newModel(30, 2, 0)
+	at.same = at.model(14, 2)
+	at.sign = at.model(14, 2)
+	at.whole = at.model(2, 2, 2, 2, 2, 2, 2, 2, 2)
+	at.fraction = at.model(16, 4, 8, 2, 2)
+	if at.field == nil {
+		at.parts = at.model(14, 14, 4)
+	} else {
+		at.parts = at.model(30, 2, 0)
 	}
-	at.seconds = newModel(12, 4)
-	at.timeZone = newModel(7, 7, 2)
+	at.seconds = at.model(12, 4)
+	at.timeZone = at.model(7, 7, 2)
 	return at
+}
+
+// model makes a model, the weights of which are kept in the place itself.
+func (s *spot) model(weights ...uint32) model {
+	from := s.used
+	s.used += copy(s.room[from:], weights)
+	return newModel(s.room[from:s.used:s.used])
 }
 
 // firstKinds are the probabilities of a list, an object or neither before anything was seen here.
 func (s *spot) firstKinds() model {
-	w := make([]uint32, forms)
+	var w [forms]uint32
 	w[asReference], w[asList], w[asObject] = 12, 2, 2
 	switch {
 	case s.field == nil && s.expects(asObject), s.field != nil && s.field.kind == TypeCapture:
@@ -92,12 +103,12 @@ func (s *spot) firstKinds() model {
 	case s.field != nil:
 		w[asReference], w[asList], w[asObject] = 63, 1, 0
 	}
-	return newModel(w...)
+	return s.model(w[:]...)
 }
 
 // firstForms are the probabilities of what is neither.
 func (s *spot) firstForms() model {
-	w := make([]uint32, forms)
+	var w [forms]uint32
 	w[asReference], w[asNull] = 1, 1
 	switch {
 	case s.field == nil && (s.expects(asObject) || s.expects(asList)):
@@ -111,7 +122,7 @@ func (s *spot) firstForms() model {
 	default:
 		w[asPlain] = 30
 	}
-	return newModel(w...)
+	return s.model(w[:]...)
 }
 
 // about is what a value of a rule costs, roughly; a value with no rule costs more than a truth value and less than a date.

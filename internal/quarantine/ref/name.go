@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"hash"
 	"strings"
 
 	"github.com/yellowjack/yellowjack/internal/label"
@@ -64,26 +65,30 @@ func (i Issuer) Mint(content [32]byte, at string) Name {
 	return i.result(content).mint(at)
 }
 
-// minting is the issuer of one content's names.
+// minting is the issuer of one content's names, for one goroutine.
 type minting struct {
-	key  [32]byte
+	mac  hash.Hash
+	sum  [sha256.Size]byte
+	text []byte
 	name string // as far as it is the result's
 }
 
-func (i Issuer) result(content [32]byte) minting {
+func (i Issuer) result(content [32]byte) *minting {
 	m := hmac.New(sha256.New, i.key[:])
 	_, _ = m.Write(content[:])
-	key := [32]byte(m.Sum(nil))
-	m = hmac.New(sha256.New, key[:])
-	_, _ = m.Write([]byte("r"))
-	return minting{key: key, name: prefix + spell(m.Sum(nil))}
+	out := &minting{mac: hmac.New(sha256.New, m.Sum(nil))}
+	out.name = prefix + out.spell("r", "")
+	return out
 }
 
-func (m minting) mint(at string) Name {
-	h := hmac.New(sha256.New, m.key[:])
-	_, _ = h.Write([]byte("v"))
-	_, _ = h.Write([]byte(at))
-	return Name(m.name + spell(h.Sum(nil)))
+func (m *minting) mint(at string) Name { return Name(m.name + m.spell("v", at)) }
+
+// spell is the letters of something; what says which of both kinds it is.
+func (m *minting) spell(what, at string) string {
+	m.mac.Reset()
+	m.text = append(append(m.text[:0], what...), at...)
+	_, _ = m.mac.Write(m.text)
+	return spell(m.mac.Sum(m.sum[:0]))
 }
 
 // spell makes letters of the first 40 bits of a MAC.

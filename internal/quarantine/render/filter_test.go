@@ -39,6 +39,7 @@ func TestHarmless(t *testing.T) {
 		{"https://docs.example.com@evil.com/ https://docs.example.com.evil.com https://docs.example.com:80 https://docs.example.com\\@evil.com", "https:// docs.example.com@evil.com/ https:// docs.example.com.evil.com https:// docs.example.com:80 https:// docs.example.com\\\\@evil.com"},
 		{"HTTPS://Docs.example.com www.evil.com //evil.com ftp://docs.example.com", "HTTPS:// Docs.example.com www. evil.com // evil.com ftp:// docs.example.com"},
 		{"<script>alert(1)</script> a < b <!-- x --> <https://evil.com>", "< script>alert(1)< /script> a < b < !-- x --> < https:// evil.com>"},
+		{"the end <", "the end < "},
 		{"&lt; &#x41; &nosemi AT&T", "& lt; & #x41; &nosemi AT&T"},
 		{"\\`code` \\\\ end\\", "\\\\\\`code\\` \\\\\\ end\\\\"},
 		{"in\u200bvis\u202eible\U000e0041 so\u00adft\ufe0f \x1b[31mred\x07", "invisible soft [31mred"},
@@ -143,7 +144,7 @@ func check(t testing.TB, in, out string) {
 // TestNothingActs asks a reader of Markdown about all the constructs that hostile pieces can make together.
 func TestNothingActs(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
-	for range 20_000 {
+	for range 5000 {
 		in := hostile(random)
 		check(t, in, Harmless(in, listed))
 	}
@@ -189,7 +190,7 @@ func TestPieces(t *testing.T) {
 // TestLinear: no text takes long.
 func TestLinear(t *testing.T) {
 	for _, piece := range pieces {
-		in := strings.Repeat(piece, 1<<18/len(piece))
+		in := strings.Repeat(piece, 1<<16/len(piece))
 		start := time.Now()
 		Harmless(in, Options{Hosts: listed.Hosts, Max: 1 << 20})
 		if took := time.Since(start); took > 3*time.Second {
