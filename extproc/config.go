@@ -10,6 +10,7 @@ import (
 	"github.com/yellowjack/yellowjack/internal/audit"
 	"github.com/yellowjack/yellowjack/internal/credential"
 	"github.com/yellowjack/yellowjack/internal/identity"
+	"github.com/yellowjack/yellowjack/internal/quarantine"
 	"github.com/yellowjack/yellowjack/internal/refuse"
 	"github.com/yellowjack/yellowjack/internal/route"
 	"github.com/yellowjack/yellowjack/internal/telemetry"
@@ -20,6 +21,7 @@ import (
 type Identity interface {
 	Verify(ctx context.Context, token string) (*identity.Principal, *refuse.Refusal)
 	VerifyDelegated(token string) (identity.Delegation, *refuse.Refusal)
+	Delegate(p *identity.Principal, exchange, purpose string, ttl time.Duration) (string, error)
 	Anonymous() (*identity.Principal, bool)
 }
 
@@ -36,6 +38,7 @@ type Config struct {
 	Policies    Policies
 	Routes      *atomic.Pointer[route.Table]
 	Credentials *credential.Store
+	Quarantine  *quarantine.Guard
 	Audit       audit.Sink
 	Metrics     *telemetry.Metrics
 	Log         *slog.Logger
@@ -66,7 +69,7 @@ type Limits struct {
 func New(cfg Config) (*Service, error) {
 	l := cfg.Limits
 	switch {
-	case cfg.Identity == nil || cfg.Policies == nil || cfg.Routes == nil || cfg.Routes.Load() == nil || cfg.Credentials == nil,
+	case cfg.Identity == nil || cfg.Policies == nil || cfg.Routes == nil || cfg.Routes.Load() == nil || cfg.Credentials == nil || cfg.Quarantine == nil,
 		cfg.Audit == nil, cfg.Metrics == nil, cfg.Log == nil, cfg.NewID == nil:
 		return nil, errors.New("extproc: the configuration has a part missing")
 	case l.RequestBytes <= 0, l.ResponseBytes <= 0, l.JSONDepth <= 0, l.HeldBytes <= 0, l.HeldCalls <= 0, l.EventBytes <= 0,

@@ -13,6 +13,7 @@ import (
 	"github.com/yellowjack/yellowjack/internal/label"
 	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/llm/openaichat"
+	"github.com/yellowjack/yellowjack/internal/quarantine"
 	"github.com/yellowjack/yellowjack/internal/refuse"
 	"github.com/yellowjack/yellowjack/internal/route"
 	"github.com/yellowjack/yellowjack/policies"
@@ -41,6 +42,7 @@ type exchange struct {
 	offered   map[string]bool
 	results   []policies.Result
 	context   label.Label // of all that the model reads
+	guard     *quarantine.Session
 	adds      decoration
 
 	response answer // what the response half does with the body; nil until the headers are there
@@ -172,6 +174,7 @@ func (x *exchange) onRequestBody(body []byte) []reply {
 		return x.refuse(refused)
 	}
 	x.target = target
+	x.recall(wanted)
 	decision, refused := x.decideRequest(wanted, named)
 	if refused != nil {
 		return x.refuse(refused)

@@ -9,7 +9,6 @@ import (
 	"github.com/yellowjack/yellowjack/internal/credential"
 	"github.com/yellowjack/yellowjack/internal/headers"
 	"github.com/yellowjack/yellowjack/internal/identity"
-	"github.com/yellowjack/yellowjack/internal/label"
 	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/llm/openaichat"
 	"github.com/yellowjack/yellowjack/internal/refuse"
@@ -136,7 +135,7 @@ func (x *exchange) resolve(wanted *llm.Request) (route.Target, []policies.Model,
 func (x *exchange) decideRequest(wanted *llm.Request, named []policies.Model) (policies.Decision, *refuse.Refusal) {
 	in := &policies.RequestInput{
 		Principal: x.subject, Surface: x.surfaceName(), Stream: wanted.Stream, Model: named[0], Models: named,
-		UnknownFields: wanted.Unknown, ToolChoice: wanted.Choice.Names, Context: label.Clean(),
+		UnknownFields: wanted.Unknown, ToolChoice: wanted.Choice.Names,
 	}
 	for _, f := range wanted.Features {
 		in.Features = append(in.Features, policies.Feature{Name: f.Name, Value: f.Value})
@@ -147,12 +146,7 @@ func (x *exchange) decideRequest(wanted *llm.Request, named []policies.Model) (p
 	for _, t := range wanted.Tools {
 		in.Tools = append(in.Tools, policies.Tool{Name: t.Name, Type: t.Type, Server: t.Server})
 	}
-	for _, r := range wanted.Results {
-		// Until provenance is asked, a result whose call stands in the history is taken for that call's.
-		in.Results = append(in.Results, policies.Result{
-			Tool: r.Tool, ID: r.ID, Attributed: r.Attributed, Verified: r.Attributed, Bytes: r.Bytes, Label: label.Clean(),
-		})
-	}
+	in.Results, in.Context = x.pieces()
 	x.results = in.Results
 	d, err := x.s.cfg.Policies.Request(x.ctx, in)
 	x.record.DecisionID, x.record.PolicyRevision = d.ID, d.Revision
@@ -184,11 +178,7 @@ func denial(d policies.Decision) *refuse.Refusal {
 	return r
 }
 
-// droppedResult is what a model reads in the place of a result that policy drops.
-const droppedResult = "[yellowjack: this tool result was removed by policy]"
-
 // clean turns the decision into the edit of the request: tools that are not offered leave it, results are treated.
-// A result that policy wants quarantined is refused by name: quarantine is not built yet.
 func (x *exchange) clean(wanted *llm.Request, d policies.Decision) (openaichat.Edit, *refuse.Refusal) {
 	edit := openaichat.Edit{Model: x.target.Model}
 	x.offered = make(map[string]bool, len(wanted.Tools))
@@ -216,25 +206,7 @@ func (x *exchange) clean(wanted *llm.Request, d policies.Decision) (openaichat.E
 				"tool_choice names "+quoted(name)+", which you may not use", "tool_choice names hidden tool %q", clip(name))
 		}
 	}
-	if len(d.Results) != len(wanted.Results) {
-		return edit, refuse.New(http.StatusForbidden, refuse.PolicyError, "the policy could not be evaluated; ask its authors",
-			"policy treats %d results of %d", len(d.Results), len(wanted.Results))
-	}
-	for i, result := range d.Results {
-		switch result.Treatment {
-		case policies.Pass:
-		case policies.Drop:
-			if edit.DropResults == nil {
-				edit.DropResults = map[int]string{}
-			}
-			edit.DropResults[i] = droppedResult
-		default:
-			return edit, refuse.New(http.StatusForbidden, refuse.QuarantineUnavailable,
-				"the result of "+toolName(wanted.Results[i].Tool)+" is not trusted, and quarantine is not built yet; policy must trust or drop this tool's results",
-				"result %d of %q: treatment %q", i, clip(wanted.Results[i].Tool), result.Treatment)
-		}
-	}
-	return edit, nil
+	return edit, x.treat(d, &edit)
 }
 
 // payingKey is the provider key of this exchange: the caller's own where the client sent one and policy allows it, else

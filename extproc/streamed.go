@@ -32,7 +32,7 @@ func newStreamed(x *exchange, head headerView) *streamed {
 	s := &streamed{x: x, head: head, spoke: time.Now()}
 	s.gate = hold.New(hold.Config{
 		MaxHeld: l.HeldBytes, MaxEvent: l.EventBytes, MaxCalls: l.HeldCalls, Choices: x.wanted.Choices,
-		Decide: x.decideCalls,
+		Decide: x.decideCalls, Finish: x.finishTurn, Text: x.textFilter(),
 		Refuse: func(call llm.ToolCall) string { return x.refuseCall(call, call.Malformed, "malformed").Text },
 		Model: func(name string) error {
 			if refused := x.answeredBy(name); refused != nil {

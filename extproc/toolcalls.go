@@ -7,6 +7,7 @@ import (
 
 	"github.com/yellowjack/yellowjack/internal/audit"
 	"github.com/yellowjack/yellowjack/internal/llm"
+	"github.com/yellowjack/yellowjack/internal/quarantine/provenance"
 	"github.com/yellowjack/yellowjack/internal/refuse"
 	"github.com/yellowjack/yellowjack/policies"
 )
@@ -29,9 +30,18 @@ func (x *exchange) decideCalls(calls []llm.ToolCall) ([]llm.Verdict, error) {
 			verdicts[i] = x.refuseCall(c, c.Malformed, "malformed")
 			continue
 		}
+		var origins []provenance.ArgOrigin
+		if x.guard != nil {
+			look := x.guard.Look(x.ctx, c)
+			if look.Bad != nil {
+				verdicts[i] = x.refuseCall(c, "an argument holds a reference that is none here", "references")
+				continue
+			}
+			origins = look.Origins
+		}
 		asked = append(asked, i)
 		in.Calls = append(in.Calls, policies.Call{
-			Choice: c.Choice, Index: c.Index, Tool: c.Tool, Arguments: c.Arguments, Offered: x.offered[c.Tool],
+			Choice: c.Choice, Index: c.Index, Tool: c.Tool, Arguments: c.Arguments, Offered: x.offered[c.Tool], Args: argsOf(origins),
 		})
 	}
 	if len(asked) == 0 {
@@ -52,8 +62,7 @@ func (x *exchange) decideCalls(calls []llm.ToolCall) ([]llm.Verdict, error) {
 		verdict := d.Calls[k]
 		switch {
 		case verdict.Verdict == policies.Allow && in.Calls[k].Offered:
-			verdicts[i] = llm.Verdict{Allow: true}
-			x.noteCall(calls[i], true, verdict.Reason, verdict.Rule)
+			verdicts[i] = x.releaseCall(calls[i], verdict)
 		case verdict.Verdict == policies.Confirm:
 			verdicts[i] = x.refuseCall(calls[i], "policy wants a person to confirm it, which is not built yet", verdict.Rule)
 		default:

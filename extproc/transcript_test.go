@@ -118,7 +118,7 @@ func messages(t testing.TB, w *world, archive *txtar.Archive) []*extprocv3.Proce
 				Headers: headerMap(w.tokens(string(f.Data))), EndOfStream: has("end"),
 			}}
 		case "request-body":
-			m.Request = &extprocv3.ProcessingRequest_RequestBody{RequestBody: &extprocv3.HttpBody{Body: body, EndOfStream: true}}
+			m.Request = &extprocv3.ProcessingRequest_RequestBody{RequestBody: &extprocv3.HttpBody{Body: []byte(w.tokens(string(body))), EndOfStream: true}}
 		case "response-headers":
 			details := "via_upstream"
 			for _, x := range words[2:] {
@@ -156,7 +156,7 @@ func headerMap(text string) *corev3.HeaderMap {
 }
 
 // volatile is what differs from run to run.
-var volatile = regexp.MustCompile(`[A-Z2-7]{26}|[0-9a-f]{32}`)
+var volatile = regexp.MustCompile(`yj_[A-Za-z0-9_-]{34}|[$]ref_[a-z2-7]{16}|[A-Z2-7]{26}|[0-9a-f]{32}`)
 
 // render writes the replies as a person reads them.
 func render(sent []*extprocv3.ProcessingResponse, end error) string {

@@ -59,7 +59,12 @@ func (w *whole) release(trailers *headerView) ([]reply, *refuse.Refusal) {
 	if err != nil {
 		return nil, asRefusal(err)
 	}
-	body, _, err := parsed.Rewrite(verdicts, nil)
+	body, turns, err := parsed.Rewrite(verdicts, w.x.textFilter())
+	for _, turn := range turns {
+		if err == nil {
+			err = w.x.finishTurn(turn)
+		}
+	}
 	if err != nil {
 		return nil, asRefusal(err)
 	}

@@ -20,7 +20,12 @@ import (
 	"github.com/yellowjack/yellowjack/internal/credential"
 	"github.com/yellowjack/yellowjack/internal/fake/issuer"
 	"github.com/yellowjack/yellowjack/internal/identity"
+	"github.com/yellowjack/yellowjack/internal/label"
+	"github.com/yellowjack/yellowjack/internal/llm"
+	"github.com/yellowjack/yellowjack/internal/quarantine"
+	"github.com/yellowjack/yellowjack/internal/quarantine/provenance"
 	"github.com/yellowjack/yellowjack/internal/route"
+	"github.com/yellowjack/yellowjack/internal/store"
 	"github.com/yellowjack/yellowjack/internal/telemetry"
 	"github.com/yellowjack/yellowjack/policies"
 )
@@ -33,6 +38,9 @@ type world struct {
 	table    *route.Table
 	keys     *credential.Store
 	words    *strings.Replacer // ${sara} and the like
+
+	store     store.Store
+	storeKeys *store.Keys
 }
 
 const worldConfig = `
@@ -96,13 +104,31 @@ func newWorld(t testing.TB) *world {
 	w.keys, err = credential.New(credential.FromConfig(cfg.Credentials))
 	must(err)
 
+	w.store, w.storeKeys = store.Memory(store.MemoryConfig{}), store.RandomKeys()
+	origins, err := provenance.New(provenance.Config{Store: w.store, Keys: w.storeKeys})
+	must(err)
+	// released is the id of a call without arguments that was released to the bearer of a token earlier.
+	released := func(token, tool string) string {
+		p, refused := w.verifier.Verify(t.Context(), token)
+		if refused != nil {
+			t.Fatal(refused)
+		}
+		h := origins.Begin(label.Scope{Tenant: p.Tenant(), Principal: p.Key()}, &llm.Request{})
+		must(h.Lookup(t.Context()))
+		r := h.Release()
+		id := r.Call(tool, "call_1", []byte("{}"), []byte("{}"), label.Clean())
+		must(r.Commit(t.Context()))
+		return id
+	}
 	token := func(claims map[string]any) string {
 		s, err := idp.Mint(claims)
 		must(err)
 		return s
 	}
+	sara := token(map[string]any{"sub": "sara", "email": "sara@example.com", "email_verified": true, "groups": []string{"finance"}})
 	w.words = strings.NewReplacer(
-		"${sara}", token(map[string]any{"sub": "sara", "email": "sara@example.com", "email_verified": true, "groups": []string{"finance"}}),
+		"${sara}", sara,
+		"${called:query}", released(sara, "snowflake__query"), "${called:issue}", released(sara, "github__get_issue"), "${called:banner}", released(sara, "ads__banner"),
 		"${finance}", token(map[string]any{"sub": "fin", "groups": []string{"finance"}}),
 		"${bo}", token(map[string]any{"sub": "bo", "groups": []string{"byok"}}),
 		"${expired}", token(map[string]any{"sub": "sara", "exp": time.Now().Add(-time.Hour).Unix()}),
@@ -129,8 +155,14 @@ func (w *world) service(t testing.TB, sink audit.Sink, change func(*extproc.Conf
 	}
 	var routes atomic.Pointer[route.Table]
 	routes.Store(w.table)
+	guard, err := quarantine.New(quarantine.Config{
+		Store: w.store, Keys: w.storeKeys, Result: 64, Conversation: 256, PrincipalHour: 4096, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	cfg := extproc.Config{
-		Identity: w.verifier, Policies: w.engine, Routes: &routes, Credentials: w.keys, Audit: sink, Metrics: metrics,
+		Identity: w.verifier, Policies: w.engine, Routes: &routes, Credentials: w.keys, Quarantine: guard, Audit: sink, Metrics: metrics,
 		Log: slog.New(slog.DiscardHandler), Limits: testLimits, NewID: rand.Text,
 	}
 	if change != nil {

@@ -65,6 +65,7 @@ type CallDecision struct {
 	Tool    string // its canonical name, "" when it is not visible
 	Reason  string
 	Rule    string
+	Rules   *ToolRules // nil when Tool is ""
 }
 
 // CallsDecision answers a ToolcallInput, call by call in the same order.

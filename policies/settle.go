@@ -114,7 +114,7 @@ func (t *tables) hideSensitive(visible map[string]string, context label.Label) {
 // enforce holds the decision of one call to what was offered and is visible.
 func (t *tables) enforce(d *CallDecision, c *Call, in *ToolcallInput, visible map[string]string) {
 	tool, ok := visible[c.Tool]
-	d.Tool = tool
+	d.Tool, d.Rules = tool, t.tools[tool]
 	if d.Verdict == Deny {
 		return
 	}

@@ -63,6 +63,7 @@ func compose(ctx context.Context, cfg *conf.Config, log *slog.Logger) (*guard, e
 	var current atomic.Pointer[policies.Engine]
 	engine, err := policies.New(ctx, policies.Config{
 		Folder: cfg.Policies.Bundle, Data: cfg.Policies.Data, Logger: log, Timeout: cfg.Policies.Timeout, Registerer: registry,
+		Compile: compileRules,
 		OnReload: func(error) {
 			if e := current.Load(); e != nil {
 				metrics.Policy(e.Revision())
@@ -86,6 +87,17 @@ func compose(ctx context.Context, cfg *conf.Config, log *slog.Logger) (*guard, e
 	}
 	g.closers = append(g.closers, verifier.Close)
 
+	kept, err := openStore(ctx, cfg, secrets)
+	if err != nil {
+		return nil, err
+	}
+	g.closers = append(g.closers, func() { _ = kept.Close() })
+	quarantined, closeQuarantine, err := newQuarantine(cfg, kept, secrets, log)
+	if err != nil {
+		return nil, fmt.Errorf("quarantine: %w", err)
+	}
+	g.closers = append(g.closers, closeQuarantine)
+
 	keys, err := credential.New(credential.FromConfig(cfg.Credentials))
 	if err != nil {
 		return nil, err
@@ -100,7 +112,7 @@ func compose(ctx context.Context, cfg *conf.Config, log *slog.Logger) (*guard, e
 		}
 	})
 	service, err := extproc.New(extproc.Config{
-		Identity: verifier, Policies: engine, Routes: &routes, Credentials: keys, Audit: sink, Metrics: metrics, Log: log,
+		Identity: verifier, Policies: engine, Routes: &routes, Credentials: keys, Quarantine: quarantined, Audit: sink, Metrics: metrics, Log: log,
 		Limits: limitsOf(cfg), NewID: rand.Text,
 	})
 	if err != nil {
@@ -115,7 +127,8 @@ func compose(ctx context.Context, cfg *conf.Config, log *slog.Logger) (*guard, e
 	}
 	if cfg.Telemetry.Metrics != "" {
 		err := g.observe(ctx, cfg.Telemetry.Metrics, registry, log,
-			check("policies", engine.Ready), check("identity", verifier.Ready), check("audit", sink.Ready))
+			check("policies", engine.Ready), check("identity", verifier.Ready), check("audit", sink.Ready),
+			telemetry.Check{Name: "store", Ready: kept.Ready})
 		if err != nil {
 			return nil, err
 		}

@@ -25,7 +25,7 @@ type Record struct {
 	Code       string    `json:"code,omitempty"`
 	Reason     string    `json:"reason,omitempty"`
 	Rule       string    `json:"rule,omitempty"`
-	Label      string    `json:"label,omitempty"` // of the context, once labels are built
+	Label      string    `json:"label,omitempty"` // of all that the model reads: integrity/confidentiality
 
 	Issuer  string `json:"issuer,omitempty"`
 	Subject string `json:"subject,omitempty"`
@@ -54,6 +54,8 @@ type Record struct {
 	ToolsHidden  []string `json:"tools_hidden,omitempty"`
 	Calls        []Call   `json:"calls,omitempty"`
 
+	Results []Result `json:"results,omitempty"`
+
 	Usage *Usage `json:"usage,omitempty"`
 
 	PolicyRevision string `json:"policy_revision,omitempty"`
@@ -71,6 +73,24 @@ type Call struct {
 	// Which decision of which policies it was; of a call that was refused unasked, none.
 	DecisionID     string `json:"decision_id,omitempty"`
 	PolicyRevision string `json:"policy_revision,omitempty"`
+}
+
+// Result is what became of one tool result in the history, or of something that is treated as one. What is trusted and public, and
+// passes, is left out.
+type Result struct {
+	Tool      string  `json:"tool,omitempty"` // whose call it is proven to answer
+	Treatment string  `json:"treatment"`      // pass, quarantine, drop
+	Rule      string  `json:"rule,omitempty"`
+	Origin    string  `json:"origin,omitempty"` // why it is believed, or is not
+	Label     string  `json:"label"`            // of what the model reads: integrity/confidentiality
+	Status    string  `json:"status,omitempty"` // why less is shown
+	Bytes     int     `json:"bytes"`
+	Bits      float64 `json:"bits"`       // of information, charged now
+	Shown     float64 `json:"shown_bits"` // that what is shown is worth
+	Questions int     `json:"questions,omitempty"`
+	Unknown   int     `json:"unknown,omitempty"` // questions without an answer
+	ModelMS   int64   `json:"model_ms,omitempty"`
+	Cached    bool    `json:"cached,omitempty"` // no model was asked
 }
 
 // Usage is what the provider says was used.

@@ -21,7 +21,12 @@ func TestReference(t *testing.T) {
 	}
 	type row struct{ kind, def string }
 	rows := map[string]row{}
-	for _, m := range docRow.FindAllStringSubmatch(string(b), -1) {
+	text := string(b)
+	if before, data, ok := strings.Cut(text, "\n### Policy data\n"); ok { // its own keys, which package policies checks
+		_, after, _ := strings.Cut(data, "\n### ")
+		text = before + "\n### " + after
+	}
+	for _, m := range docRow.FindAllStringSubmatch(text, -1) {
 		if _, ok := rows[m[1]]; ok {
 			t.Errorf("%s is documented twice", m[1])
 		}

@@ -39,5 +39,6 @@ const (
 	UpstreamUnavailable = "upstream_unavailable"
 	Deadline            = "deadline"
 	Overloaded          = "overloaded"
+	StoreUnavailable    = "store_unavailable"
 	Internal            = "internal"
 )

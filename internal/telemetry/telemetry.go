@@ -50,6 +50,8 @@ type Metrics struct {
 	offered    prometheus.Counter
 	hidden     prometheus.Counter
 	heldCalls  prometheus.Gauge
+	results    *prometheus.CounterVec
+	bits       prometheus.Counter
 	own        [2]prometheus.Observer
 	audit      prometheus.Counter
 	policy     *prometheus.GaugeVec
@@ -83,6 +85,7 @@ func New(cfg Config) (*Metrics, error) {
 		exchanges: d.exchanges, inFlight: d.inFlight, overloaded: d.overloaded, refusals: d.refusals, codes: newBounded(100),
 		allowed: calls.WithLabelValues("allow"), denied: calls.WithLabelValues("deny"),
 		offered: d.tools.WithLabelValues("offered"), hidden: d.tools.WithLabelValues("hidden"),
+		results: d.results, bits: d.bits,
 		heldCalls: d.heldCalls, audit: d.audit, policy: d.policy,
 		own:       [2]prometheus.Observer{d.own.WithLabelValues("request"), d.own.WithLabelValues("response")},
 		providers: map[string]*provider{},
@@ -138,6 +141,16 @@ func (m *Metrics) ToolCall(allowed bool) {
 		return
 	}
 	m.denied.Inc()
+}
+
+// Treated counts a tool result by what became of it: pass, quarantine or drop; withheld or exhausted when less of it is shown; and
+// the bits that it was charged.
+func (m *Metrics) Treated(treatment, status string, bits float64) {
+	if status == "" {
+		status = "shown"
+	}
+	m.results.WithLabelValues(treatment, status).Inc()
+	m.bits.Add(bits)
 }
 
 // Held changes the number of tool calls that are held back at present.

@@ -260,3 +260,11 @@ func (w *words) saidNumber(raw string) bool {
 	n, ok := decimal(raw)
 	return ok && w.number[strings.TrimPrefix(n, "-")] && !strings.HasPrefix(n, "-")
 }
+
+// Shrink lets go of the request, once nothing more is asked about its parts; with words it keeps what the person wrote.
+func (h *History) Shrink(words bool) {
+	if words {
+		h.personOf()
+	}
+	h.request, h.prints, h.found, h.Turns = nil, nil, found{}, nil
+}

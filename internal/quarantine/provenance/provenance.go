@@ -284,3 +284,9 @@ func (h *History) contentKey(hash [32]byte) string {
 func (h *History) setKey(c label.ConversationID) string {
 	return h.slot + "l:" + hex.EncodeToString(c[:])
 }
+
+// Forget decides as if the store knew nothing, since it did not answer.
+func (h *History) Forget() {
+	h.found = found{}
+	h.settle()
+}

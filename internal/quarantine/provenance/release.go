@@ -161,3 +161,6 @@ func (r *Released) Commit(ctx context.Context) error {
 	r.ops, r.members = nil, map[string]struct{}{}
 	return nil
 }
+
+// Also writes something else down in the same round trip.
+func (r *Released) Also(op store.Op) { r.ops = append(r.ops, op) }

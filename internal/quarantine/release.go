@@ -1,0 +1,88 @@
+package quarantine
+
+import (
+	"context"
+
+	"github.com/yellowjack/yellowjack/internal/label"
+	"github.com/yellowjack/yellowjack/internal/llm"
+	"github.com/yellowjack/yellowjack/internal/quarantine/provenance"
+	"github.com/yellowjack/yellowjack/internal/quarantine/ref"
+	"github.com/yellowjack/yellowjack/internal/quarantine/render"
+)
+
+// Context is the label of everything that the model read.
+func (s *Session) Context() label.Label { return s.context }
+
+// Call is a call of the model's with what policy has to know of its arguments.
+type Call struct {
+	Origins []provenance.ArgOrigin // nil: all of them have the context's label and none is a reference
+	Bad     error                  // a reference that is none, or that stands where none may
+}
+
+// Look says where a call's arguments come from.
+func (s *Session) Look(ctx context.Context, c llm.ToolCall) Call {
+	var uses []provenance.Use
+	if len(ref.Scan(c.Arguments)) > 0 || s.context.Integrity != label.Trusted {
+		found, err := s.table.Uses(ctx, c.Arguments)
+		if err != nil {
+			return Call{Bad: err}
+		}
+		for _, u := range found {
+			uses = append(uses, provenance.Use{Path: u.Path, Label: u.Label, Whole: u.Whole})
+		}
+	}
+	return Call{Origins: s.history.Arguments(c.Arguments, s.context, uses)}
+}
+
+// Release resolves the references in the arguments of a call that policy allows, as its tool's rules permit, and has the call
+// written down: under the id that the client gets, and as a grant of the tool's own name. Nothing may go out before Commit.
+func (s *Session) Release(c llm.ToolCall, tool string, args map[string]string) (llm.Verdict, error) {
+	resolved, err := s.table.Resolve(c.Arguments, ref.Rules{Args: args}.Permit)
+	if err != nil {
+		return llm.Verdict{}, err
+	}
+	v := llm.Verdict{Allow: true}
+	if string(resolved) != string(c.Arguments) {
+		v.Arguments = resolved
+	}
+	id := s.release.Call(c.Tool, c.ID, c.Arguments, resolved, s.context)
+	if !c.Legacy {
+		v.ID = id
+	}
+	if err := s.release.Grant(tool, resolved, s.context); err != nil {
+		return llm.Verdict{}, err
+	}
+	return v, nil
+}
+
+// Text is the filter of one text for the person; nil when no reference can stand in it.
+func (s *Session) Text(ctx context.Context) func(choice int) llm.TextFilter {
+	if !s.refs {
+		return nil
+	}
+	return func(int) llm.TextFilter {
+		return render.New(render.Config{
+			Hosts: s.g.c.LinkHosts,
+			Lookup: func(n ref.Name) (ref.Entry, bool) {
+				e, err := s.table.Lookup(ctx, n)
+				return e, err == nil
+			},
+		})
+	}
+}
+
+// Finish has a turn of the model's written down, with everything that was collected, in one round trip. With an error, nothing of
+// it may be released.
+func (s *Session) Finish(ctx context.Context, t llm.Turn) error {
+	for _, text := range t.Texts {
+		if text.Cut {
+			continue
+		}
+		var upstream []byte
+		if text.Said != text.Shown {
+			upstream = []byte(text.Said)
+		}
+		s.release.Turn([]byte(text.Shown), upstream, s.context)
+	}
+	return s.release.Commit(ctx)
+}
