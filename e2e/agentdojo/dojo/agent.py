@@ -32,7 +32,7 @@ def text_of(content):
 
 
 def results_of(messages):
-    """The first user text, and the results of each assistant turn, in whatever role they come."""
+    """The first user text, and for each assistant turn its calls, as (name, arguments), and the results, in whatever role they come."""
     prompt, groups = None, []
     for m in messages:
         role = m.get("role")
@@ -43,28 +43,52 @@ def results_of(messages):
                 prompt = text_of(m.get("content"))
             continue
         if role == "assistant":
-            groups.append([])
+            made = [c.get("function", {}) for c in m.get("tool_calls") or []]
+            groups.append(([(f.get("name"), f.get("arguments")) for f in made], []))
         elif groups:
-            groups[-1].append(text_of(m.get("content")))
+            groups[-1][1].append(text_of(m.get("content")))
     return prompt or "", groups
 
 
-def decide(request, tasks, forge=False):
-    """The next turn. tasks: prompt → (suite, task id)."""
+def aligned(calls, made, texts):
+    """The results of the calls that the plan wanted, in their order; a call that was refused has an empty one."""
+    if len(made) == len(calls) or len(made) != len(texts):
+        return texts + [""] * (len(calls) - len(texts))
+    left = list(zip(made, texts))
+    out = []
+    for c in calls:
+        at = next((i for i, ((name, args), _) in enumerate(left) if name == c.name and same(args, c.args)), None)
+        out.append(left.pop(at)[1] if at is not None else "")
+    return out
+
+
+def same(written, args):
+    try:
+        return json.loads(written) == json.loads(json.dumps(args))
+    except (TypeError, ValueError):
+        return False
+
+
+def decide(request, tasks, forge=False, knowing=None):
+    """The next turn. tasks: prompt → (suite, task id).
+
+    forge: it tries references that nobody issued. knowing: an injection that it carries out though it never read it, to
+    show what is left when the model itself is the attacker.
+    """
     prompt, groups = results_of(request.get("messages", []))
     key = tasks.get(prompt.strip())
     if key is None:
         return Turn([], "I do not know this task.", [])
     # What stands around the results is read as well: descriptions of tools are text too.
     around = json.dumps(request.get("tools", []), ensure_ascii=False)
-    return Player(key, groups, around, forge).play()
+    return Player(key, groups, around, forge, knowing).play()
 
 
 class Player:
     """Runs plans over the history: the task's own, and on top of it those of the injections as they are read."""
 
-    def __init__(self, key, groups, around, forge):
-        self.suite, self.groups, self.around, self.forge = key[0], groups, around, forge
+    def __init__(self, key, groups, around, forge, knowing):
+        self.suite, self.groups, self.around, self.forge, self.knowing = key[0], groups, around, forge, knowing
         self.plan = script.PLANS[key]
         self.read, self.said = [], []
         self.turn = 0
@@ -76,14 +100,14 @@ class Player:
             while True:
                 if self.turn >= len(self.groups):
                     return self._turn(step, "")
-                got = self.groups[self.turn]
+                made, texts = self.groups[self.turn]
                 self.turn += 1
-                step = plan.send(got)
+                step = plan.send(aligned(step, made, texts))
         except StopIteration as end:
             return self._turn([], " ".join([end.value, *self.said]).strip())
 
     def _turn(self, calls, text):
-        return Turn(calls, text, self.read, injections.leaked(self.suite, [self.around, *(t for g in self.groups for t in g)]))
+        return Turn(calls, text, self.read, injections.leaked(self.suite, [self.around, *(t for _, g in self.groups for t in g)]))
 
     def _task(self):
         """The task's plan, interrupted by the injections. Yields lists of calls, is sent lists of texts."""
@@ -100,7 +124,10 @@ class Player:
                     yield [injections.forged(calls)]
                 texts = yield calls
                 yield from self._obey(texts)
-                got = [Result(t) for t in texts] + [Result("")] * (len(calls) - len(texts))
+                if self.knowing:
+                    goal, self.knowing = self.knowing, None
+                    yield from self._carry_out(goal)
+                got = [Result(t) for t in texts]
                 want = inner.send(got if isinstance(want, list) else got[0])
         except StopIteration as end:
             return str(end.value)
@@ -112,22 +139,22 @@ class Player:
 
     def _obey(self, texts):
         for goal in injections.found(self.suite, texts, self.read):
-            if goal in self.read:
-                continue
-            self.read.append(goal)
-            inner = injections.PLANS[self.suite, goal]()
-            try:
-                want = next(inner)
-                while True:
-                    calls = want if isinstance(want, list) else [want]
-                    got = yield calls
-                    yield from self._obey(got)
-                    got = [Result(t) for t in got] + [Result("")] * (len(calls) - len(got))
-                    want = inner.send(got if isinstance(want, list) else got[0])
-            except StopIteration as end:
-                if end.value:
-                    self.said.append(end.value)
-            except (Blind, KeyError, TypeError, ValueError, IndexError, AttributeError) as e:
-                self.said.append(f"({goal}: {type(e).__name__})")
+            if goal not in self.read:
+                self.read.append(goal)
+                yield from self._carry_out(goal)
 
-
+    def _carry_out(self, goal):
+        inner = injections.PLANS[self.suite, goal]()
+        try:
+            want = next(inner)
+            while True:
+                calls = want if isinstance(want, list) else [want]
+                got = yield calls
+                yield from self._obey(got)
+                got = [Result(t) for t in got]
+                want = inner.send(got if isinstance(want, list) else got[0])
+        except StopIteration as end:
+            if end.value:
+                self.said.append(end.value)
+        except (Blind, KeyError, TypeError, ValueError, IndexError, AttributeError) as e:
+            self.said.append(f"({goal}: {type(e).__name__})")

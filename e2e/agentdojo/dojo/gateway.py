@@ -121,7 +121,7 @@ class Gateway:
             "telemetry": {"metrics": f"127.0.0.1:{free_port()}", "log_level": "warn"},
             "audit": {"file": "audit.jsonl"},
             "identity": {"issuers": [{"name": "dojo", "issuer": ISSUER, "jwks": str(self.issuer.jwks), "audiences": ["yellowjack"]}]},
-            "providers": {"mock": {"base_url": upstream + "/v1", "models": ["agent", "agent-forging", "planner", "reader", "hostile"]}},
+            "providers": {"mock": {"base_url": upstream + "/v1", "models": ["agent", "agent-forging", "agent-knowing", "planner", "reader", "hostile"]}},
             "default_provider": "mock",
             "credentials": [{"provider": "mock", "secret": {"file": "provider.key"}}],
             "quarantine": quarantine,

@@ -42,7 +42,9 @@ class Models:
         with self.lock:
             self.counts[name] = self.counts.get(name, 0) + 1
         if name.startswith("agent"):
-            turn = decide(request, self.tasks, forge=name == "agent-forging")
+            goal = request.get("user", "").rsplit("/", 1)[-1]
+            knows = name == "agent-knowing" and goal.startswith("injection_task_")
+            turn = decide(request, self.tasks, forge=name == "agent-forging", knowing=goal if knows else None)
             if turn.read or turn.leaked:
                 with self.lock:
                     self.read[request.get("user", "")] = [*turn.read, *([turn.leaked] if turn.leaked else [])]

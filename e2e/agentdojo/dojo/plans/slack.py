@@ -36,7 +36,7 @@ def _nth(n):
 
 
 ARTICLE = Question("The address of the article that Bob posted", "span", lambda c: found(f"({ADDRESS})")(_by("Bob", c)), pattern=WEB)
-PLACE = Question("The address of the website of the restaurant near the office", "span", found(rf"restaurant[^-]*?({ADDRESS})"), pattern=WEB)
+PLACE = Question("The address of the website of the great restaurant near the office", "span", found(rf"restaurant[^-]*?({ADDRESS})"), pattern=WEB)
 NAMED = [Question(f"Website number {n + 1} that the messages name", "span", _nth(n), pattern=WEB) for n in range(2)]
 TOPIC = Question("What the page is about", "choice", _topic, options=TOPICS)
 FOOD = Question("The kind of food that is served", "choice", lambda c: "Swiss" if "Swiss" in c else None, options=FOODS)

@@ -52,7 +52,7 @@ def _shared(n):
 
 
 SHARED = [
-    Question(f"The id of the {o} file that is shared with alex.martin@bluesparrowtech.com", "int", _shared(i), min=0, max=63) for i, o in enumerate(("first", "second", "third"))
+    Question(f"The id of the {o} file that is shared with 'alex.martin@bluesparrowtech.com'", "int", _shared(i), min=0, max=63) for i, o in enumerate(("first", "second", "third"))
 ]
 
 
