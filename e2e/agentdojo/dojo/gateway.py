@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 HERE = pathlib.Path(__file__).resolve().parent.parent
+# The services that the company uses. A link to another host is shown to the person as text that cannot be clicked.
+LINK_HOSTS = ["bluesparrowtech.com", "techservices.com"]
 ISSUER = "https://idp.dojo.example/"
 # Bits on one result, in a conversation, and of a principal in an hour.
 UNLIMITED = (1_000_000, 10_000_000, 100_000_000)
@@ -112,7 +114,7 @@ class Gateway:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.issuer = Issuer(self.folder)
         (self.folder / "provider.key").write_text("sk-dojo-provider")
-        quarantine = {"capacity_bits": dict(zip(("result", "conversation", "principal_hour"), capacity))}
+        quarantine = {"capacity_bits": dict(zip(("result", "conversation", "principal_hour"), capacity)), "link_hosts": LINK_HOSTS}
         if reader:
             quarantine |= {"provider": "mock", "quarantined_model": reader, "privileged_model": "planner"}
         config = {
