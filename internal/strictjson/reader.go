@@ -1,9 +1,6 @@
 package strictjson
 
 import (
-	"bytes"
-	"errors"
-	"io"
 	"strconv"
 	"sync"
 
@@ -12,19 +9,20 @@ import (
 
 // Reader walks one complete document. It is used by one goroutine; after an error every call returns that error.
 type Reader struct {
-	dec    jsontext.Decoder
-	src    bytes.Buffer
 	doc    []byte
+	pos    int // after what was read last
+	done   bool
+	open   []frame  // what the reader is in
+	names  [][]byte // of the objects among it, each after those of the ones around it
 	limits Limits
-	depth  int
 	err    error
 }
 
 // readers is a pool, not state: what a reader was before does not show.
 var readers = sync.Pool{New: func() any { return new(Reader) }}
 
-// maxPooled is the document after which a reader is not kept: its table of names may have grown with it.
-const maxPooled = 1 << 20
+// maxPooled is how many names a reader may have had room for and be kept.
+const maxPooled = 1 << 10
 
 // NewReader starts reading doc, which nobody may change until Close.
 func NewReader(doc []byte, l Limits) *Reader {
@@ -33,21 +31,18 @@ func NewReader(doc []byte, l Limits) *Reader {
 	if len(doc) > r.limits.MaxBytes {
 		r.err = &Error{Offset: r.limits.MaxBytes, Reason: ErrSize.Error(), kind: ErrSize}
 	}
-	// jsontext reads a bytes.Buffer in place and never writes to it.
-	r.src = *bytes.NewBuffer(doc)
-	r.dec.Reset(&r.src)
 	return r
 }
 
 // Close gives the reader back. Spans and texts stay valid.
 func (r *Reader) Close() {
-	r.src = bytes.Buffer{}
-	r.dec.Reset(&r.src) // forgets the document
-	big := len(r.doc) > maxPooled
-	r.doc, r.depth, r.err = nil, 0, nil
-	if !big {
-		readers.Put(r)
+	if cap(r.names) > maxPooled || cap(r.open) > maxPooled {
+		return
 	}
+	clear(r.names[:cap(r.names)]) // forgets the document
+	clear(r.open[:cap(r.open)])
+	*r = Reader{open: r.open[:0], names: r.names[:0]}
+	readers.Put(r)
 }
 
 // Kind tells the kind of the next value.
@@ -55,9 +50,15 @@ func (r *Reader) Kind() Kind {
 	if r.err != nil {
 		return None
 	}
-	switch k := Kind(r.dec.PeekKind()); k {
-	case Null, True, False, String, Number, Object, Array:
-		return k
+	p := r.ahead()
+	if p < 0 || p >= len(r.doc) {
+		return None
+	}
+	switch c := r.doc[p]; {
+	case c == '-', c >= '0' && c <= '9':
+		return Number
+	case c == '"', c == '{', c == '[', c == 't', c == 'f', c == 'n':
+		return Kind(c)
 	}
 	return None
 }
@@ -65,16 +66,41 @@ func (r *Reader) Kind() Kind {
 // Fail is an error at the reader's position; the reader is broken from then on.
 func (r *Reader) Fail(kind error, reason string) error {
 	if r.err == nil {
-		r.err = &Error{Offset: int(r.dec.InputOffset()), Path: printable(r.dec.StackPointer()), Reason: reason, kind: kind}
+		r.err = &Error{Offset: r.pos, Path: printable(r.pointer(false)), Reason: reason, kind: kind}
 	}
 	return r.err
 }
 
-func (r *Reader) broken(err error) error {
+// broken is the error of a document that cannot be read further.
+func (r *Reader) broken() error {
 	if r.err == nil {
-		r.err = asError(err, int(r.dec.InputOffset()))
+		r.err = r.explain()
 	}
 	return r.err
+}
+
+// pointer points to what was read last, or to the value that comes next.
+func (r *Reader) pointer(next bool) jsontext.Pointer {
+	var at jsontext.Pointer
+	for i := range r.open {
+		f := &r.open[i]
+		n := f.n
+		if next && i == len(r.open)-1 && !f.object {
+			n++
+		}
+		switch {
+		case n == 0:
+		case !f.object:
+			at = at.AppendToken(strconv.Itoa(n - 1))
+		default:
+			name, err := unquote(f.name.Of(r.doc))
+			if err != nil {
+				return at
+			}
+			at = at.AppendToken(name)
+		}
+	}
+	return at
 }
 
 // Member is one name of an object, with the reader positioned at its value.
@@ -89,28 +115,26 @@ func (r *Reader) Object(known *Names, f func(Member) error) error {
 	if err := r.enter(Object, "must be an object"); err != nil {
 		return err
 	}
-	level := r.dec.StackDepth()
-	for r.dec.PeekKind() != '}' {
-		raw, err := r.dec.ReadValue()
-		if err != nil {
-			return r.broken(err)
+	level := len(r.open)
+	for {
+		if end, closes := r.element(); closes {
+			return r.leave(end)
 		}
-		end := int(r.dec.InputOffset())
-		name, err := known.find(raw)
+		if !r.member() {
+			return r.broken()
+		}
+		span := r.open[level-1].name
+		name, err := known.find(span.Of(r.doc))
 		if err != nil {
 			return r.Fail(err, err.Error())
 		}
-		if err := f(Member{Name: name, NameSpan: Span{end - len(raw), end}}); err != nil {
+		if err := f(Member{Name: name, NameSpan: span}); err != nil {
 			return r.stop(err)
 		}
-		if err := r.settle(level, end); err != nil {
+		if err := r.settle(level, span.End); err != nil {
 			return err
 		}
-		if _, n := r.dec.StackIndex(level); n%2 != 0 {
-			return r.Fail(errMisuse, errMisuse.Error())
-		}
 	}
-	return r.leave()
 }
 
 // Array calls f for each element of the next value, which must be an array. f reads exactly one value, or none.
@@ -118,43 +142,44 @@ func (r *Reader) Array(f func(i int) error) error {
 	if err := r.enter(Array, "must be an array"); err != nil {
 		return err
 	}
-	level := r.dec.StackDepth()
-	for i := 0; r.dec.PeekKind() != ']'; i++ {
-		before := int(r.dec.InputOffset())
+	level := len(r.open)
+	for i := 0; ; i++ {
+		end, closes := r.element()
+		if closes {
+			return r.leave(end)
+		}
+		before := r.pos
 		if err := f(i); err != nil {
 			return r.stop(err)
 		}
 		if err := r.settle(level, before); err != nil {
 			return err
 		}
-		if _, n := r.dec.StackIndex(level); n != int64(i)+1 {
+		if r.open[level-1].n != i+1 {
 			return r.Fail(errMisuse, errMisuse.Error())
 		}
 	}
-	return r.leave()
 }
 
 func (r *Reader) enter(k Kind, otherwise string) error {
 	if err := r.want(k, otherwise); err != nil {
 		return err
 	}
-	if r.depth++; r.depth > r.limits.MaxDepth {
+	if len(r.open) >= r.limits.MaxDepth {
 		return r.Fail(ErrDepth, ErrDepth.Error())
 	}
-	if _, err := r.dec.ReadToken(); err != nil {
-		return r.broken(err)
+	if !r.push(r.ahead()) {
+		return r.broken()
 	}
 	return nil
 }
 
-func (r *Reader) leave() error {
+// leave closes what was entered, whose bracket stands at end.
+func (r *Reader) leave(end int) error {
 	if r.err != nil {
 		return r.err
 	}
-	if _, err := r.dec.ReadToken(); err != nil {
-		return r.broken(err)
-	}
-	r.depth--
+	r.pop(end)
 	return nil
 }
 
@@ -171,10 +196,10 @@ func (r *Reader) settle(level, before int) error {
 	if r.err != nil {
 		return r.err
 	}
-	if r.dec.StackDepth() != level {
+	if len(r.open) != level {
 		return r.Fail(errMisuse, errMisuse.Error())
 	}
-	if int(r.dec.InputOffset()) == before {
+	if r.pos == before {
 		_, err := r.Skip()
 		return err
 	}
@@ -197,21 +222,9 @@ func (r *Reader) want(k Kind, otherwise string) error {
 		}
 		return err
 	default:
-		r.err = &Error{Offset: r.Next(), Path: printable(r.pending()), Reason: otherwise, kind: ErrType}
+		r.err = &Error{Offset: r.Next(), Path: printable(r.pointer(true)), Reason: otherwise, kind: ErrType}
 		return r.err
 	}
-}
-
-// pending points to the value that comes next, where StackPointer points to what was read last.
-func (r *Reader) pending() jsontext.Pointer {
-	at := r.dec.StackPointer()
-	if kind, n := r.dec.StackIndex(r.dec.StackDepth()); kind == '[' {
-		if n > 0 {
-			at = at.Parent()
-		}
-		at = at.AppendToken(strconv.FormatInt(n, 10))
-	}
-	return at
 }
 
 // Skip reads over one value, validating all of it.
@@ -219,15 +232,17 @@ func (r *Reader) Skip() (Span, error) {
 	if r.err != nil {
 		return Span{}, r.err
 	}
-	v, err := r.dec.ReadValue()
-	if err != nil {
-		return Span{}, r.broken(err)
+	if f := len(r.open) - 1; f >= 0 && r.open[f].object && !r.open[f].named {
+		return Span{}, r.Fail(errMisuse, errMisuse.Error()) // a callback that reads a second value
 	}
-	if (v[0] == '{' || v[0] == '[') && tooDeep(v, r.limits.MaxDepth-r.depth) {
+	span, deepest, ok := r.value()
+	switch {
+	case !ok:
+		return Span{}, r.broken()
+	case len(r.open)+deepest > r.limits.MaxDepth:
 		return Span{}, r.Fail(ErrDepth, ErrDepth.Error())
 	}
-	end := int(r.dec.InputOffset())
-	return Span{end - len(v), end}, nil
+	return span, nil
 }
 
 // End checks that nothing but whitespace is left.
@@ -235,16 +250,14 @@ func (r *Reader) End() error {
 	if r.err != nil {
 		return r.err
 	}
-	switch _, err := r.dec.ReadToken(); {
-	case errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
-		return nil
-	default:
+	if !r.done || len(r.open) > 0 || r.space(r.pos) < len(r.doc) {
 		return r.Fail(ErrTrailing, ErrTrailing.Error())
 	}
+	return nil
 }
 
 // Offset is where the reader stands: after what it read last.
-func (r *Reader) Offset() int { return int(r.dec.InputOffset()) }
+func (r *Reader) Offset() int { return r.pos }
 
 // Next is where the next value begins, for a caller that wants the span of a value that it reads piece by piece.
 func (r *Reader) Next() int {
@@ -258,40 +271,4 @@ func (r *Reader) Next() int {
 		}
 	}
 	return i
-}
-
-// tooDeep tells whether a valid composite has more than max levels. Counting brackets with the vector instructions
-// answers for almost every document; only one with that many brackets is scanned.
-func tooDeep(v []byte, max int) bool {
-	if bytes.Count(v, []byte("{"))+bytes.Count(v, []byte("[")) <= max {
-		return false
-	}
-	depth := 0
-	for i := 0; i < len(v); i++ {
-		switch v[i] {
-		case '{', '[':
-			if depth++; depth > max {
-				return true
-			}
-		case '}', ']':
-			depth--
-		case '"':
-			i = endOfString(v, i)
-		}
-	}
-	return false
-}
-
-// endOfString is the index of the closing quote of the valid string that opens at i.
-func endOfString(v []byte, i int) int {
-	for i++; ; i++ {
-		i += bytes.IndexByte(v[i:], '"')
-		slashes := 0
-		for v[i-1-slashes] == '\\' {
-			slashes++
-		}
-		if slashes%2 == 0 {
-			return i
-		}
-	}
 }

@@ -5,9 +5,10 @@
 // too much depth or size is an error here and never a guess, and so is a member whose name differs only by case from one
 // that the reader knows (encoding/json and others would take it for that one).
 //
-// A [Reader] walks a complete document once, with jsontext as the tokenizer, and hands out spans: byte offsets into the
-// document, so that an editor can splice without touching anything else. What a caller does not look into is skipped
-// as one value, still validated in full (duplicates included) and with its depth counted. Readers are pooled.
+// A [Reader] walks a complete document once and hands out spans: byte offsets into the document, so that an editor can
+// splice without touching anything else. What a caller does not look into is skipped as one value, still validated in full
+// (duplicates included) and with its depth counted. The tokenizer is our own (scan.go) and held to jsontext, which also says
+// what is wrong with a document that is refused. Readers are pooled.
 //
 // [Canonical] gives equal documents equal bytes (RFC 8785, but a number that a double would change stays text), and
 // [Decode] fills a small typed document strictly. Errors say where and why, and never quote a value.

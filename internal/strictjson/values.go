@@ -18,7 +18,7 @@ func (r *Reader) Text(dst []byte) ([]byte, Span, error) {
 	}
 	dst, err = jsontext.AppendUnquote(dst, raw)
 	if err != nil {
-		return dst, Span{}, r.broken(err)
+		return dst, Span{}, r.broken()
 	}
 	return dst, span, nil
 }
@@ -31,7 +31,7 @@ func (r *Reader) String() (string, Span, error) {
 	}
 	s, err := unquote(raw)
 	if err != nil {
-		return "", Span{}, r.broken(err)
+		return "", Span{}, r.broken()
 	}
 	return s, span, nil
 }
@@ -41,12 +41,8 @@ func (r *Reader) quoted() ([]byte, Span, error) {
 	if err := r.want(String, "must be a string"); err != nil {
 		return nil, Span{}, err
 	}
-	raw, err := r.dec.ReadValue()
-	if err != nil {
-		return nil, Span{}, r.broken(err)
-	}
-	end := int(r.dec.InputOffset())
-	return raw, Span{end - len(raw), end}, nil
+	span, err := r.Skip()
+	return span.Of(r.doc), span, err
 }
 
 // Word is String for a value that is most often one of words, which costs no allocation then.
@@ -60,13 +56,13 @@ func (r *Reader) Word(words *Names) (string, error) {
 	}
 	s, err := unquote(raw)
 	if err != nil {
-		return "", r.broken(err)
+		return "", r.broken()
 	}
 	return s, nil
 }
 
 // Path points to what was read last, for an error; anything unprintable in it is replaced.
-func (r *Reader) Path() string { return printable(r.dec.StackPointer()) }
+func (r *Reader) Path() string { return printable(r.pointer(false)) }
 
 // Bool reads true or false.
 func (r *Reader) Bool() (bool, error) {
