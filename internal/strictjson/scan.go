@@ -287,6 +287,8 @@ func (r *Reader) text(p int) int {
 			return -1
 		}
 		switch c := doc[p]; {
+		case c == '\\' && p+1 < len(doc) && short[doc[p+1]]:
+			p += 2
 		case c == '"':
 			return p + 1
 		case c < ' ':
@@ -309,18 +311,11 @@ func (r *Reader) text(p int) int {
 	}
 }
 
-// escape is the length of the escape that b begins with, 0 when it is none. A surrogate comes with its other half.
+// short are the characters that make an escape of two bytes.
+var short = [256]bool{'"': true, '\\': true, '/': true, 'b': true, 'f': true, 'n': true, 'r': true, 't': true}
+
+// escape is the length of the \u that b begins with, 0 when it is none. A surrogate comes with its other half.
 func escape(b []byte) int {
-	if len(b) < 2 {
-		return 0
-	}
-	switch b[1] {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		return 2
-	case 'u':
-	default:
-		return 0
-	}
 	first, ok := hex4(b)
 	switch {
 	case !ok, first >= 0xdc00 && first < 0xe000:

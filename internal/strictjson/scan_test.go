@@ -58,7 +58,7 @@ func agree(t *testing.T, doc []byte) {
 			continue
 		}
 		var mine, theirs *Error
-		if !errors.As(err, &mine) || !errors.As(asError(want, len(doc)), &theirs) || mine.kind != theirs.kind {
+		if !errors.As(err, &mine) || !errors.As(asError(want, len(doc)), &theirs) || !errors.Is(mine, theirs.kind) {
 			t.Errorf("%s: %q is %v, for jsontext %v", name, clipped(doc), err, want)
 		}
 	}
