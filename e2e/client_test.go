@@ -78,6 +78,7 @@ type answer struct {
 type call struct {
 	choice int
 	index  int // in a stream
+	id     string
 	name   string
 	args   string
 }
@@ -203,7 +204,8 @@ func (g *gateway) read(res *http.Response) answer {
 type message struct {
 	Content   *string `json:"content"`
 	ToolCalls []struct {
-		Index    int `json:"index"` // only in a stream
+		Index    int    `json:"index"` // only in a stream
+		ID       string `json:"id"`
 		Function struct {
 			Name      string `json:"name"`
 			Arguments string `json:"arguments"`
@@ -264,25 +266,26 @@ func (a *answer) take(doc []byte) {
 				a.text[c.Index] += *m.Content
 			}
 			for _, t := range m.ToolCalls {
-				a.join(whole, c.Index, t.Index, t.Function.Name, t.Function.Arguments)
+				a.join(whole, c.Index, t.Index, t.ID, t.Function.Name, t.Function.Arguments)
 			}
 			if f := m.FunctionCall; f != nil {
-				a.join(whole, c.Index, 0, f.Name, f.Arguments)
+				a.join(whole, c.Index, 0, "", f.Name, f.Arguments)
 			}
 		}
 	}
 }
 
 // join adds a piece to the call at its place, or begins one; in a whole answer every call is new.
-func (a *answer) join(whole bool, choice, index int, name, args string) {
+func (a *answer) join(whole bool, choice, index int, id, name, args string) {
 	for i := range a.calls {
 		if c := &a.calls[i]; !whole && c.choice == choice && c.index == index {
+			c.id += id
 			c.name += name
 			c.args += args
 			return
 		}
 	}
-	a.calls = append(a.calls, call{choice: choice, index: index, name: name, args: args})
+	a.calls = append(a.calls, call{choice: choice, index: index, id: id, name: name, args: args})
 }
 
 // names lists the calls' tools.

@@ -57,8 +57,8 @@ policies:
   data:
     tools:
       snowflake__query: {allow: ["group:finance"], effect: read, result: trusted, confidentiality: internal}
-      slack__post_message: {allow: ["group:comms"], effect: write, audience: public}
-      github__get_issue: {allow: ["*"], effect: read, result: untrusted}
+      slack__post_message: {allow: ["group:comms"], effect: write, audience: public, args: {channel: trusted, text: text}}
+      github__get_issue: {allow: ["*"], effect: read, result: untrusted, fields: {number: {type: int, min: 0, max: 99999}, state: {type: enum, enum: [open, closed]}, title: {type: ref}, body: {type: ref}}}
       github__get_readme: {allow: ["*"], effect: read, result: drop}
       github__get_label: {allow: ["*"], effect: read, result: trusted}
 `, listen, g.metrics, theStage.corp.URL(), s.issuer, theStage.partner.URL(), theStage.upstream.URL(), theStage.upstream.URL(), nobody)
