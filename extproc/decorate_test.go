@@ -49,6 +49,9 @@ func TestPolicyHeadersAndMetadata(t *testing.T) {
 			if strings.Count(text, "policy.team") != 1 || strings.Count(text, "x-team") > 1 {
 				t.Errorf("said more than once:\n%s", text)
 			}
+			if ours := strings.Index(text, "set accept-encoding: identity"); ours >= 0 && ours < strings.Index(text, "set accept-encoding: gzip") {
+				t.Errorf("ours do not come last:\n%s", text)
+			}
 			if last := strings.LastIndex(text, "set content-type: "); !c.allow && last < strings.LastIndex(text, "set x-team") {
 				t.Errorf("ours do not come last:\n%s", text)
 			}

@@ -18,7 +18,7 @@ func field(name string) *ast.Term { return ast.StringTerm(name) }
 var (
 	kActor, kAnonymous, kArguments, kAttributed = field("actor"), field("anonymous"), field("arguments"), field("attributed")
 	kBYOK, kBytes, kCalls, kChoice, kClient     = field("byok"), field("bytes"), field("calls"), field("choice"), field("client")
-	kFeatures, kGroups, kID, kIndex, kIssuer    = field("features"), field("groups"), field("id"), field("index"), field("issuer")
+	kFeatures, kGroups, kIndex, kIssuer         = field("features"), field("groups"), field("index"), field("issuer")
 	kModel, kModels, kName, kNamed, kNames      = field("model"), field("models"), field("name"), field("named"), field("names")
 	kOffered, kPrincipal, kProvider, kResults   = field("offered"), field("principal"), field("provider"), field("results")
 	kScopes, kServer, kStream, kSubject         = field("scopes"), field("server"), field("stream"), field("subject")

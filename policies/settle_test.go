@@ -342,3 +342,67 @@ tools:
 		t.Error("rules of a tool that is not there")
 	}
 }
+
+// Results that differ in anything that decides are decided apart.
+func TestResultsThatDifferAreDecidedApart(t *testing.T) {
+	e := engine(t, Config{Data: dataOf(t, office)})
+	unproven, untrusted, secret, stray := known("crm"), known("crm"), known("crm"), known("crm")
+	unproven.Verified, stray.Attributed = false, false
+	untrusted.Integrity, secret.Confidentiality = label.Untrusted, label.Secret
+	d := decided(t, e, func(in *RequestInput) {
+		in.Results = []Result{known("crm"), unproven, untrusted, secret, stray, known("web")}
+	})
+	if got := treatments(d); got != "pass quarantine quarantine pass quarantine quarantine" {
+		t.Errorf("%s", got)
+	}
+	if d.Results[0].Label.Confidentiality != label.Internal || d.Results[3].Label.Confidentiality != label.Secret {
+		t.Errorf("%+v", d.Results)
+	}
+}
+
+// Integrities and confidentialities that do not exist are the worst ones.
+func TestUnknownLabelsAreTheWorst(t *testing.T) {
+	odd := label.Label{Integrity: 9, Confidentiality: 9}
+	shown := labelTerm(odd).Value.String()
+	if want := labelTerm(label.Label{}).Value.String(); shown != want {
+		t.Errorf("%s, want %s", shown, want)
+	}
+}
+
+// A clean call still needs what its tool asks for.
+func TestCleanCallsNeedWhatTheirToolAsks(t *testing.T) {
+	e := engine(t, Config{Data: dataOf(t, `
+tools:
+  plain: {allow: ["*"]}
+  tweet: {allow: ["*"], audience: public}
+  wipe: {allow: ["*"], confirm: always}
+  brokered: {allow: ["*"], grant: required}
+`)})
+	internal := label.Label{Integrity: label.Trusted, Confidentiality: label.Internal}
+	in := &ToolcallInput{Principal: principal(0), Context: internal, Walk: WalkBroker}
+	for _, tool := range []string{"plain", "tweet", "wipe", "brokered"} {
+		in.Calls = append(in.Calls, Call{Tool: tool, Offered: true, Arguments: []byte(`{"a":1}`)})
+	}
+	d, err := e.Toolcall(t.Context(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, c := range d.Calls {
+		got = append(got, c.Verdict+" "+c.Rule)
+	}
+	if want := "allow ,deny tools.audience,confirm tools.confirm,deny tools.grant"; strings.Join(got, ",") != want {
+		t.Errorf("%v", got)
+	}
+}
+
+// A visible tool that is none of the data's is not called: nothing is known of it.
+func TestToolsBeyondTheDataAreNotCalled(t *testing.T) {
+	visible := folder(t, map[string]string{"v.rego": "package yellowjack.visible\n\ntools := {n: n | some n in input.names}\n"})
+	d, err := engine(t, Config{Folder: visible}).Toolcall(t.Context(), &ToolcallInput{
+		Principal: principal(0), Context: label.Clean(), Calls: []Call{{Tool: "ghost", Offered: true, Arguments: []byte(`{}`)}},
+	})
+	if err != nil || d.Calls[0].Rule != "tools.allow" {
+		t.Errorf("%+v, %v", d, err)
+	}
+}

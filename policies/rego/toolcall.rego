@@ -17,17 +17,26 @@ import data.yellowjack.visible
 decision := {"calls": [verdict(call) | some call in input.calls]}
 
 # The first is most calls, and only quicker: nothing in it can stem from a third party, and its tool is one
-# that states no audience, grant or confirmation.
+# that states no audience, grant or confirmation. The second says all that an allowed call is; what comes after
+# it says why another one is not.
 verdict(call) := {"verdict": "allow"} if {
 	call.clean == true
 	call.offered == true
 	data.derived.plain[visible.tools[call.tool]]
+} else := {"verdict": "allow"} if {
+	call.offered == true
+	tool := data.tools[visible.tools[call.tool]]
+	in_place(tool)
+	read_by(tool, call)
+	released(tool, call)
+	not tool.confirm == "always"
+	argued(tool, call)
 } else := {
 	"verdict": "deny",
 	"rule": "tools.allow",
 	"reason": sprintf("tool %s is not granted to you (rule tools.allow)", [call.tool]),
 } if {
-	not visible.tools[call.tool]
+	not known(call)
 } else := {
 	"verdict": "deny",
 	"rule": "tools.offered",
@@ -37,113 +46,138 @@ verdict(call) := {"verdict": "allow"} if {
 } else := {
 	"verdict": "deny",
 	"rule": "tools.sensitive",
-	"reason": sprintf(
-		"tool %s is sensitive and the conversation holds content of third parties (rule tools.sensitive)",
-		[visible.tools[call.tool]],
-	),
+	"reason": sprintf("tool %s is sensitive and the conversation holds content of third parties (rule tools.sensitive)", [name]),
 } if {
-	not input.context.integrity == "trusted"
-	data.tools[visible.tools[call.tool]].sensitive
+	name := visible.tools[call.tool]
+	not in_place(data.tools[name])
 } else := {
 	"verdict": "deny",
 	"rule": "tools.audience",
 	"reason": sprintf(
 		"tool %s has audience %s and the conversation holds %s data (rule tools.audience)",
-		[tool, audience, level],
+		[name, data.tools[name].audience, confidentiality(call)],
 	),
 } if {
-	tool := visible.tools[call.tool]
-	audience := data.tools[tool].audience
-	level := confidentiality(call)
-	lib.rank[level] > lib.rank[audience]
+	name := visible.tools[call.tool]
+	not read_by(data.tools[name], call)
 } else := {
 	"verdict": "deny",
 	"rule": "tools.grant",
-	"reason": sprintf("tool %s runs only calls that a model made and that were released (rule tools.grant)", [tool]),
+	"reason": sprintf("tool %s runs only calls that a model made and that were released (rule tools.grant)", [name]),
 } if {
-	tool := visible.tools[call.tool]
-	data.tools[tool].grant == "required"
-	not input.walk == "model"
-	not call.granted == true
+	name := visible.tools[call.tool]
+	not released(data.tools[name], call)
 } else := {
-	"verdict": unproven(tool),
+	"verdict": unproven(data.tools[name]),
 	"rule": "tools.args",
-	"reason": sprintf("tool %s: %s (rule tools.args)", [tool, concerns[0]]),
+	"reason": sprintf("tool %s: %s (rule tools.args)", [name, objection(data.tools[name], call)]),
 } if {
-	tool := visible.tools[call.tool]
-	concerns := sort(objections(call, tool))
-	concerns != []
+	name := visible.tools[call.tool]
+	not argued(data.tools[name], call)
 } else := {
 	"verdict": "confirm",
 	"rule": "tools.confirm",
-	"reason": sprintf("tool %s needs a person's confirmation (rule tools.confirm)", [tool]),
+	"reason": sprintf("tool %s needs a person's confirmation (rule tools.confirm)", [name]),
 } if {
-	tool := visible.tools[call.tool]
-	data.tools[tool].confirm == "always"
-} else := {"verdict": "allow"} if {
-	call.offered == true
-	call.args == call.args # what is missing from the input allows nothing
-	read_by(data.tools[visible.tools[call.tool]], call)
+	name := visible.tools[call.tool]
+	data.tools[name].confirm == "always"
 }
 
+# Visible, and in the data. A rule of its own: were it written after "not", the tool would be looked up first,
+# and without one nothing would be denied.
+known(call) if data.tools[visible.tools[call.tool]]
+
+# A sensitive tool has its place only where everything is trusted.
+in_place(tool) if not tool.sensitive == true
+
+in_place(tool) if {
+	tool.sensitive == true
+	input.context.integrity == "trusted"
+}
+
+# Whoever reads what the tool sends may read everything that the model read, and what the references in the
+# arguments stand for.
 read_by(tool, _) if not tool.audience
 
 read_by(tool, call) if lib.rank[confidentiality(call)] <= lib.rank[tool.audience]
 
-# The most confidential of what the model read and of what the references in the arguments stand for.
 confidentiality(call) := [level |
 	some level in ["secret", "internal", "public"]
 	level in ({input.context.confidentiality} | {arg.confidentiality | some arg in call.args})
 ][0]
 
-# What is done about arguments that are not what they must be.
-unproven(tool) := "confirm" if {
-	data.tools[tool].confirm in {"tainted", "always"}
-} else := "deny"
+# Where a client makes the calls, a tool may need that a model made this one before, and policy released it.
+released(tool, _) if not tool.grant
 
-# Why the call must not be made with these arguments, or at all: nothing of a clean one.
-objections(call, tool) := array.concat(
-	[reason |
-		some arg in call.args
-		reason := objection(arg, origin(tool, arg))
-	],
-	[reason |
-		changes(tool)
-		call.args == []
-		not data.tools[tool].args
-		reason := "without arguments nothing shows that the person asked for it, and the conversation holds content of third parties"
-	],
-) if {
-	not call.clean == true
-} else := []
+released(_, _) if input.walk == "model"
 
-# A reference stands for a whole value; only in a text it may be a piece of one.
-objection(arg, word) := sprintf("argument %s holds a reference inside of a text", [arg.path]) if {
-	arg.ref == true
-	not arg.whole == true
-	word != "text"
-} else := sprintf("argument %s must be trusted or in the person's own words", [arg.path]) if {
-	word == "trusted"
-	not believed(arg)
+released(_, call) if call.granted == true
+
+# The arguments come from where they may.
+argued(_, call) if call.clean == true
+
+argued(tool, call) if {
+	shown(tool, call)
+	every arg in call.args {
+		fits(arg, origin(tool, arg))
+	}
 }
 
-believed(arg) if {
-	arg.integrity == "trusted"
-}
+# Something shows that the person asked for the call: a read needs nothing, and neither does a tool whose data
+# says which arguments matter.
+shown(_, call) if call.args != []
 
-believed(arg) if {
-	arg.person == true
-	not arg.ref == true
-}
+shown(tool, _) if tool.effect == "read"
+
+shown(tool, _) if tool.args
 
 # Where the argument may come from: what the data says of its path or of its first name; else anywhere when
 # the tool only reads, and from no third party when it changes something.
-origin(tool, arg) := word if {
-	word := data.tools[tool].args[arg.path]
-} else := word if {
-	word := data.tools[tool].args[arg.name]
-} else := "trusted" if {
-	changes(tool)
-} else := "any"
+origin(tool, arg) := tool.args[arg.path] if {
+	true
+} else := tool.args[arg.name] if {
+	true
+} else := "any" if {
+	tool.effect == "read"
+} else := "trusted"
 
-changes(tool) if not data.tools[tool].effect == "read"
+# A reference stands for a whole value; only in a text it may be a piece of one.
+fits(_, "text") := true
+
+fits(arg, "any") if whole(arg)
+
+fits(arg, "trusted") if {
+	arg.integrity == "trusted"
+	whole(arg)
+}
+
+fits(arg, "trusted") if {
+	arg.person == true
+	arg.ref == false
+}
+
+whole(arg) if arg.ref == false
+
+whole(arg) if arg.whole == true
+
+# Why the arguments will not do: of the first that does not fit.
+objection(tool, call) := [reason |
+	some arg in call.args
+	word := origin(tool, arg)
+	not fits(arg, word)
+	reason := unfit(arg)
+][0] if {
+	shown(tool, call)
+} else := concat(" ", [
+	"without arguments nothing shows that the person asked for it,",
+	"and the conversation holds content of third parties",
+])
+
+unfit(arg) := sprintf("argument %s must be trusted or in the person's own words", [arg.path]) if {
+	whole(arg)
+} else := sprintf("argument %s holds a reference inside of a text", [arg.path])
+
+# What is done about it.
+unproven(tool) := "confirm" if {
+	tool.confirm in {"tainted", "always"}
+} else := "deny"

@@ -157,6 +157,11 @@ test_a_reference_is_never_the_persons_words if {
 	verdict("restart", [object.union(reference("host"), {"person": true})]).rule == "tools.args"
 }
 
+test_a_reference_to_what_is_trusted if {
+	verdict("restart", [object.union(reference("host"), {"integrity": "trusted"})]).verdict == "allow"
+	verdict("restart", [object.union(inside("host"), {"integrity": "trusted"})]).rule == "tools.args"
+}
+
 test_a_write_with_a_text if {
 	verdict("mail", [person("to"), arg("body")]).verdict == "allow"
 	verdict("mail", [person("to"), inside("body")]).verdict == "allow"
