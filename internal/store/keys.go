@@ -6,13 +6,19 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
+	"hash"
+	"sync"
 
 	"github.com/yellowjack/yellowjack/internal/label"
 )
 
 // Keys are the keys made of one master key (store_key), one for each purpose.
-type Keys struct{ master []byte }
+type Keys struct {
+	master []byte
+	macs   sync.Map // purpose → *sync.Pool of hash.Hash: deriving a key costs as much as five short MACs under it
+}
 
 // NewKeys makes the keys of a master key of at least 32 bytes.
 func NewKeys(master []byte) (*Keys, error) {
@@ -40,16 +46,30 @@ func (k *Keys) Derive(purpose string) []byte {
 
 // MAC is the HMAC-SHA-256 of the parts, each behind its length, under the key of a purpose.
 func (k *Keys) MAC(purpose string, parts ...[]byte) [32]byte {
-	m := hmac.New(sha256.New, k.Derive(purpose))
+	pool := k.pool(purpose)
+	m := pool.Get().(hash.Hash)
+	defer pool.Put(m)
+	m.Reset()
+	var buf [32]byte
 	for _, p := range parts {
-		_, _ = m.Write(binary.BigEndian.AppendUint64(nil, uint64(len(p))))
+		_, _ = m.Write(binary.BigEndian.AppendUint64(buf[:0], uint64(len(p))))
 		_, _ = m.Write(p)
 	}
-	return [32]byte(m.Sum(nil))
+	return [32]byte(m.Sum(buf[:0]))
+}
+
+// pool is of HMACs under the key of a purpose. Purposes are words of the code, so there are few.
+func (k *Keys) pool(purpose string) *sync.Pool {
+	if pool, ok := k.macs.Load(purpose); ok {
+		return pool.(*sync.Pool)
+	}
+	key := k.Derive(purpose)
+	pool, _ := k.macs.LoadOrStore(purpose, &sync.Pool{New: func() any { return hmac.New(sha256.New, key) }})
+	return pool.(*sync.Pool)
 }
 
 // Slot is what every key of a scope's records begins with: one slot of a Redis Cluster, and nothing personal.
 func (k *Keys) Slot(s label.Scope) string {
 	mac := k.MAC("slot", []byte(s.Tenant), []byte(s.Principal))
-	return fmt.Sprintf("{%x}", mac[:12])
+	return "{" + hex.EncodeToString(mac[:12]) + "}"
 }
