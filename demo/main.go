@@ -61,7 +61,9 @@ func demo(ctx context.Context, out io.Writer, binary, model string) error {
 		return err
 	}
 	defer upstream.Close()
-	stage := &stage{dir: dir, idp: idp, upstream: upstream, model: model, out: out}
+	quarantined := reader()
+	defer quarantined.Close()
+	stage := &stage{dir: dir, idp: idp, upstream: upstream, reader: quarantined, model: model, out: out}
 	config, err := stage.config()
 	if err != nil {
 		return err

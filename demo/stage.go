@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,8 +22,9 @@ type stage struct {
 	dir      string
 	idp      *issuer.Issuer
 	upstream *provider.Server
-	model    string // fake or openrouter
-	gateway  string // its URL
+	reader   *httptest.Server // the quarantined model
+	model    string           // fake or openrouter
+	gateway  string           // its URL
 	out      io.Writer
 }
 
@@ -36,7 +38,7 @@ func (s *stage) config() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for name, text := range map[string]string{"everyone.key": "sk-everyone", "finance.key": "sk-finance"} {
+	for name, text := range map[string]string{"everyone.key": "sk-everyone", "finance.key": "sk-finance", "reader.key": "sk-reader"} {
 		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
 			return "", err
 		}
@@ -49,12 +51,15 @@ identity:
     - {name: corp, issuer: %q, jwks: %q, audiences: [yellowjack], email_domains: [example.com]}
 providers:
   mock: {base_url: %q, models: [small]}
+  reader: {base_url: %q}
   openrouter: {base_url: "https://openrouter.ai/api/v1"}
 default_provider: openrouter
 credentials:
   - {provider: mock, secret: {file: everyone.key}}
   - {provider: mock, team: finance, secret: {file: finance.key}}
-`, listen, metrics, s.idp.URL(), s.idp.JWKSURL(), s.upstream.URL()+"/v1")
+  - {provider: reader, secret: {file: reader.key}}
+quarantine: {provider: reader, quarantined_model: small}
+`, listen, metrics, s.idp.URL(), s.idp.JWKSURL(), s.upstream.URL()+"/v1", s.reader.URL+"/v1")
 	if s.model == "openrouter" {
 		text += "  - {provider: openrouter, secret: {env: OPENROUTER_API_KEY}}\n"
 	}
@@ -63,7 +68,12 @@ credentials:
     tools:
       snowflake__query: {allow: ["group:finance"], effect: read, result: trusted}
       slack__post_message: {allow: ["group:comms"], effect: write, audience: public}
-      github__get_issue: {allow: ["*"], effect: read, result: untrusted}
+      github__get_issue:
+        allow: ["*"]
+        effect: read
+        result: untrusted
+        fields: {number: {type: int, min: 1, max: 99999}, state: {type: enum, enum: [open, closed]}, created_at: {type: date}, title: {type: ref}, body: {type: ref}}
+        questions: [{ask: "Is this a bug report?", type: yesno, about: body}]
 `
 	path := filepath.Join(s.dir, "yellowjack.yaml")
 	return path, os.WriteFile(path, []byte(text), 0o600)
@@ -94,12 +104,14 @@ func ask(ctx context.Context, base, token string, request map[string]any) (int, 
 type reading struct {
 	Text  string
 	Calls []string
+	ID    string // of the first call
 	Error string
 }
 
 type message struct {
 	Content   *string `json:"content"`
 	ToolCalls []struct {
+		ID       string `json:"id"`
 		Function struct {
 			Name      string `json:"name"`
 			Arguments string `json:"arguments"`
@@ -137,6 +149,9 @@ func read(body string) reading {
 					r.Text += *m.Content
 				}
 				for _, t := range m.ToolCalls {
+					if r.ID == "" {
+						r.ID = t.ID
+					}
 					if t.Function.Name != "" && call.Len() > 0 {
 						r.Calls = append(r.Calls, call.String())
 						call.Reset()

@@ -106,7 +106,11 @@ func (r *request) script() *script {
 		if i < last && m.Role != "system" && m.Role != "developer" {
 			continue
 		}
-		for line := range strings.SplitSeq(m.text(), "\n") {
+		text := m.text()
+		if result {
+			text += inJSON(text)
+		}
+		for line := range strings.SplitSeq(text, "\n") {
 			if (!result || !sober) && s.parse(line) {
 				continue
 			}
@@ -119,6 +123,34 @@ func (r *request) script() *script {
 		s.texts = []string{r.account(seen)}
 	}
 	return s
+}
+
+// inJSON is the lines of all texts in a document, each behind a line break: a model that obeys what it reads obeys those too.
+func inJSON(text string) string {
+	var v any
+	if json.Unmarshal([]byte(text), &v) != nil {
+		return ""
+	}
+	var b strings.Builder
+	var walk func(v any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case string:
+			if strings.Contains(v, "\n") {
+				b.WriteString("\n" + v)
+			}
+		case []any:
+			for _, e := range v {
+				walk(e)
+			}
+		case map[string]any:
+			for _, e := range v {
+				walk(e)
+			}
+		}
+	}
+	walk(v)
+	return b.String()
 }
 
 // account is what the model says when nobody tells it what to say.
