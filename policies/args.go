@@ -21,12 +21,19 @@ func (c *Call) term(context label.Label) (*ast.Term, error) {
 	if err != nil {
 		return nil, fmt.Errorf("policies: arguments of call %d: %w", c.Index, err)
 	}
+	annotations := nullTerm
+	if c.Annotations != nil {
+		if annotations, err = parseJSON(c.Annotations); err != nil {
+			return nil, fmt.Errorf("policies: annotations of call %d: %w", c.Index, err)
+		}
+	}
 	clean := c.clean(context)
 	origins := c.Args
 	if !clean {
 		origins = c.origins(args, context)
 	}
 	return object(
+		pair{kAnnotations, annotations},
 		pair{kArgs, list(origins, (*Arg).term)},
 		pair{kArguments, args},
 		pair{kChoice, number(c.Choice)},
@@ -34,6 +41,7 @@ func (c *Call) term(context label.Label) (*ast.Term, error) {
 		pair{kGranted, boolean(c.Granted)},
 		pair{kIndex, number(c.Index)},
 		pair{kOffered, boolean(c.Offered)},
+		pair{kPin, str(cmp.Or(c.Pin, PinNone))},
 		pair{kTool, str(c.Tool)},
 	), nil
 }

@@ -88,6 +88,9 @@ type Call struct {
 	Arguments []byte `json:"arguments" jsonschema_description:"The call's arguments as a JSON value with exact numbers, references unresolved."`
 	Offered   bool   `json:"offered" jsonschema_description:"Whether the request that reached the model offered it."`
 	Granted   bool   `json:"granted" jsonschema_description:"Whether a grant of a released call is at hand; none is before a release."`
+	// Annotations are what the tool's server says of it (MCP), and Pin what is known of its description; both are the broker's alone.
+	Annotations []byte `json:"annotations" jsonschema_description:"What an MCP server says of the tool, such as readOnlyHint: its own word, believed by nobody. Null where a model made the call."`
+	Pin         string `json:"pin" jsonschema_description:"Whether the tool's description is an approved one: none (not compared), new, same, changed."`
 	// Args says where the arguments come from. A member of Arguments that no Arg covers has the context's label.
 	Args []Arg `json:"args" jsonschema_description:"Where the arguments come from, each path once; may be empty where clean is true."`
 	// Clean is the engine's: the context and every Arg are trusted, and there is no reference.

@@ -25,6 +25,7 @@ var (
 	kSubjects, kSurface, kTeams, kTenant        = field("subjects"), field("surface"), field("teams"), field("tenant")
 	kTool, kToolChoice, kTools, kType, kUser    = field("tool"), field("tool_choice"), field("tools"), field("type"), field("user")
 	kUnknownFields, kValue, kArgs, kClean       = field("unknown_fields"), field("value"), field("args"), field("clean")
+	kAnnotations                                = field("annotations")
 	kConfidentiality, kIntegrity, kSources      = field("confidentiality"), field("integrity"), field("sources")
 	kContext, kCount, kGranted, kHash, kPath    = field("context"), field("count"), field("granted"), field("hash"), field("path")
 	kPerson, kPin, kRef, kVerified, kWalk       = field("person"), field("pin"), field("ref"), field("verified"), field("walk")
@@ -39,6 +40,7 @@ var (
 	cleanLabel = labelTerm(label.Clean())
 
 	emptyArray = ast.NewTerm(ast.NewArray())
+	nullTerm   = ast.NullTerm()
 )
 
 type pair = [2]*ast.Term

@@ -277,8 +277,10 @@ func (h *History) callKey(id string) string {
 	return h.slot + "c:" + hex.EncodeToString(mac[:16])
 }
 
-func (h *History) contentKey(hash [32]byte) string {
-	return h.slot + "t:" + hex.EncodeToString(hash[:16])
+func (h *History) contentKey(hash [32]byte) string { return contentKey(h.slot, hash) }
+
+func contentKey(slot string, hash [32]byte) string {
+	return slot + "t:" + hex.EncodeToString(hash[:16])
 }
 
 func (h *History) setKey(c label.ConversationID) string {
