@@ -35,7 +35,7 @@ func TestRefusesToStart(t *testing.T) {
 		want  []string
 	}{
 		"a typo":             {setup{change: replace("default_provider:", "defualt_provider:")}, []string{"yellowjack.yaml:", "defualt_provider", "default_provider"}},
-		"a key not built":    {setup{more: "pin: warn\n"}, []string{"yellowjack.yaml:", "pin", "not built yet"}},
+		"a key not built":    {setup{change: replace("policies:\n", "policies:\n  signing: {key: x}\n")}, []string{"yellowjack.yaml:", "policies.signing", "not built yet"}},
 		"a secret in it":     {setup{change: replace("secret: {file: everyone.key}", "secret: sk-inline-1234")}, []string{"yellowjack.yaml:", "secret"}},
 		"a key file missing": {setup{change: replace("everyone.key", "nowhere.key")}, []string{"yellowjack.yaml:", "credentials[0].secret", "cannot be read"}},
 		"no policy folder":   {setup{bundle: "/nowhere/policies"}, []string{"yellowjack.yaml:", "policies.bundle", "cannot be read"}},

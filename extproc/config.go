@@ -79,7 +79,7 @@ func New(cfg Config) (*Service, error) {
 		return nil, errors.New("extproc: the number of internal exchanges is below zero")
 	}
 	return &Service{
-		cfg: cfg, slots: make(chan struct{}, l.Exchanges), users: newUserSlots(l.ConcurrentPerPrincipal),
+		cfg: cfg, slots: make(chan struct{}, l.Exchanges), users: newUserSlots(l.ConcurrentPerPrincipal), pins: newPins(),
 		internalSlots: make(chan struct{}, l.InternalExchanges), internalUsers: newUserSlots(l.ConcurrentPerPrincipal),
 	}, nil
 }

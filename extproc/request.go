@@ -143,8 +143,9 @@ func (x *exchange) decideRequest(wanted *llm.Request, named []policies.Model) (p
 	if x.request.get(headers.ProviderKey) != "" {
 		in.BYOK = x.target.Provider
 	}
-	for _, t := range wanted.Tools {
-		in.Tools = append(in.Tools, policies.Tool{Name: t.Name, Type: t.Type, Server: t.Server})
+	for i := range wanted.Tools {
+		t := &wanted.Tools[i]
+		in.Tools = append(in.Tools, policies.Tool{Name: t.Name, Type: t.Type, Server: t.Server, Hash: x.describe(wanted.Doc, t)})
 	}
 	in.Results, in.Context = x.pieces()
 	x.results = in.Results
@@ -154,6 +155,7 @@ func (x *exchange) decideRequest(wanted *llm.Request, named []policies.Model) (p
 		return policies.Decision{}, refuse.New(http.StatusForbidden, refuse.PolicyError, "the policy could not be evaluated; ask its authors", "policy.request: %v", err)
 	}
 	x.adds = decorationOf(d)
+	x.notePins(d.Pins)
 	if !d.Allowed {
 		return policies.Decision{}, denial(d)
 	}

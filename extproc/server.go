@@ -18,6 +18,7 @@ type Service struct {
 	cfg   Config
 	slots chan struct{}
 	users *userSlots
+	pins  *pins
 	// The internal listener's own: an exchange that waits for its quarantine must not wait for a slot that it holds itself.
 	internalSlots chan struct{}
 	internalUsers *userSlots

@@ -93,6 +93,7 @@ environment, never from the configuration itself. Logs go to stderr.`,
 		newExtprocCmd(),
 		newEnvoyCmd(),
 		newConfigCmd(),
+		newPolicyCmd(),
 		newVersionCmd(),
 	)
 	return root

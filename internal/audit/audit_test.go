@@ -309,7 +309,7 @@ func TestReference(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, doc, _ := strings.Cut(string(b), "## The audit")
-	for _, typ := range []reflect.Type{reflect.TypeFor[Record](), reflect.TypeFor[Call](), reflect.TypeFor[Result](), reflect.TypeFor[Usage]()} {
+	for _, typ := range []reflect.Type{reflect.TypeFor[Record](), reflect.TypeFor[Call](), reflect.TypeFor[Result](), reflect.TypeFor[Seen](), reflect.TypeFor[Pin](), reflect.TypeFor[Usage]()} {
 		for _, f := range reflect.VisibleFields(typ) {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			if name != "-" && !strings.Contains(doc, "`"+name+"`") {

@@ -52,6 +52,8 @@ type Record struct {
 
 	ToolsOffered []string `json:"tools_offered,omitempty"`
 	ToolsHidden  []string `json:"tools_hidden,omitempty"`
+	ToolsSeen    []Seen   `json:"tools_seen,omitempty"` // descriptions that this process had not seen before
+	Pins         []Pin    `json:"pins,omitempty"`       // tools whose description is not the approved one
 	Calls        []Call   `json:"calls,omitempty"`
 
 	Results []Result `json:"results,omitempty"`
@@ -73,6 +75,20 @@ type Call struct {
 	// Which decision of which policies it was; of a call that was refused unasked, none.
 	DecisionID     string `json:"decision_id,omitempty"`
 	PolicyRevision string `json:"policy_revision,omitempty"`
+}
+
+// Seen is what a tool said of itself: the hash of its description and of the schema of its arguments.
+type Seen struct {
+	Tool string `json:"tool"`
+	Hash string `json:"hash"`
+}
+
+// Pin is a tool whose description is not the approved one, and what policy makes of that.
+type Pin struct {
+	Tool  string `json:"tool"`
+	State string `json:"state"` // new, changed
+	Mode  string `json:"mode"`  // warn, taint, refuse
+	Hash  string `json:"hash"`
 }
 
 // Result is what became of one tool result in the history, or of something that is treated as one. What is trusted and public, and

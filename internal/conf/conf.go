@@ -44,7 +44,6 @@ type Config struct {
 	Limits          Limits              `yaml:"limits"`
 	Quarantine      Quarantine          `yaml:"quarantine"`
 	MCP             NotBuilt            `yaml:"mcp"`
-	Pin             NotBuilt            `yaml:"pin"`
 
 	lines map[string]int
 }
@@ -192,7 +191,6 @@ type Policies struct {
 	// Timeout bounds one decision.
 	Timeout time.Duration `yaml:"timeout"`
 	Signing NotBuilt      `yaml:"signing"`
-	Pin     NotBuilt      `yaml:"pin"`
 }
 
 // Limits bounds everything that waits or holds memory.

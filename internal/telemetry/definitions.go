@@ -10,7 +10,7 @@ import (
 // metrics is every metric as it is registered. docs/telemetry.md lists them; a test holds the two together.
 type metrics struct {
 	exchanges, refusals, calls, tools *prometheus.CounterVec
-	results                           *prometheus.CounterVec
+	results, pins                     *prometheus.CounterVec
 	overloaded, audit, bits           prometheus.Counter
 	inFlight, heldCalls               prometheus.Gauge
 	policy, build                     *prometheus.GaugeVec
@@ -20,7 +20,7 @@ type metrics struct {
 
 func (d *metrics) all() []prometheus.Collector {
 	return []prometheus.Collector{
-		d.exchanges, d.refusals, d.calls, d.tools, d.results, d.bits, d.overloaded, d.audit, d.inFlight, d.heldCalls, d.policy, d.build,
+		d.exchanges, d.refusals, d.calls, d.tools, d.results, d.bits, d.pins, d.overloaded, d.audit, d.inFlight, d.heldCalls, d.policy, d.build,
 		d.own, d.firstByte, d.tokens, d.duration, d.token,
 	}
 }
@@ -58,6 +58,7 @@ func definitions() *metrics {
 		calls:      counter("yellowjack_tool_calls_total", "Tool calls that models made, by verdict.", "verdict"),
 		tools:      counter("yellowjack_tools_total", "Tools that clients brought, by whether the model was offered them.", "offer"),
 		results:    counter("yellowjack_results_total", "Tool results in requests, by what became of them.", "treatment", "status"),
+		pins:       counter("yellowjack_tool_pins_total", "Offered tools whose description is not the approved one.", "state", "mode"),
 		bits:       counter("yellowjack_quarantine_bits_total", "Bits of information that untrusted content was charged.").WithLabelValues(),
 		overloaded: counter("yellowjack_overloaded_total", "Exchanges refused because too many were open.").WithLabelValues(),
 		audit:      counter("yellowjack_audit_failures_total", "Audit lines not taken and writes of lines that failed.").WithLabelValues(),

@@ -51,6 +51,7 @@ type Metrics struct {
 	hidden     prometheus.Counter
 	heldCalls  prometheus.Gauge
 	results    *prometheus.CounterVec
+	pins       *prometheus.CounterVec
 	bits       prometheus.Counter
 	own        [2]prometheus.Observer
 	audit      prometheus.Counter
@@ -85,7 +86,7 @@ func New(cfg Config) (*Metrics, error) {
 		exchanges: d.exchanges, inFlight: d.inFlight, overloaded: d.overloaded, refusals: d.refusals, codes: newBounded(100),
 		allowed: calls.WithLabelValues("allow"), denied: calls.WithLabelValues("deny"),
 		offered: d.tools.WithLabelValues("offered"), hidden: d.tools.WithLabelValues("hidden"),
-		results: d.results, bits: d.bits,
+		results: d.results, bits: d.bits, pins: d.pins,
 		heldCalls: d.heldCalls, audit: d.audit, policy: d.policy,
 		own:       [2]prometheus.Observer{d.own.WithLabelValues("request"), d.own.WithLabelValues("response")},
 		providers: map[string]*provider{},
@@ -152,6 +153,9 @@ func (m *Metrics) Treated(treatment, status string, bits float64) {
 	m.results.WithLabelValues(treatment, status).Inc()
 	m.bits.Add(bits)
 }
+
+// Pin counts an offered tool whose description is not the approved one: new or changed, and warn, taint or refuse.
+func (m *Metrics) Pin(state, mode string) { m.pins.WithLabelValues(state, mode).Inc() }
 
 // Held changes the number of tool calls that are held back at present.
 func (m *Metrics) Held(change int) { m.heldCalls.Add(float64(change)) }
