@@ -32,6 +32,7 @@ type exchange struct {
 	finished bool  // the last message was sent: a clean end is safe
 	failed   error // the stream must end with an error status
 
+	explains  bool // nothing of it goes upstream: it is only asked what would
 	internal  bool // it came by the internal listener: a model call of our own
 	request   headerView
 	principal *identity.Principal

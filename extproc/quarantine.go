@@ -80,7 +80,9 @@ func (x *exchange) treat(d policies.Decision, edit *llm.Edit) *refuse.Refusal {
 		x.results[i].Label = d.Results[i].Label
 	}
 	x.noteTreated()
-	x.guard.Shrink()
+	if !x.explains {
+		x.guard.Shrink()
+	}
 	return nil
 }
 

@@ -19,15 +19,18 @@ import (
 	"github.com/yellowjack/yellowjack/internal/credential"
 	"github.com/yellowjack/yellowjack/internal/identity"
 	"github.com/yellowjack/yellowjack/internal/route"
+	"github.com/yellowjack/yellowjack/internal/store"
 	"github.com/yellowjack/yellowjack/internal/telemetry"
 	"github.com/yellowjack/yellowjack/policies"
 )
 
 // guard is the running ext_proc service and everything that it decides with.
 type guard struct {
-	server  *extproc.Server
-	accepts atomic.Bool // traffic is accepted
-	closers []func()
+	server   *extproc.Server
+	service  *extproc.Service
+	verifier *identity.Verifier
+	accepts  atomic.Bool // traffic is accepted
+	closers  []func()
 }
 
 // close ends the parts in the reverse of the order in which they began.
@@ -37,9 +40,9 @@ func (g *guard) close() {
 	}
 }
 
-// compose makes the guard of a checked configuration. Whatever cannot be had at start ends it, except an issuer's keys:
+// compose makes the guard of a checked configuration; wrap, if there is one, stands between it and its store. Whatever cannot be had at start ends it, except an issuer's keys:
 // those are fetched until they are there, and until then nobody of that issuer gets in.
-func compose(ctx context.Context, cfg *conf.Config, log *slog.Logger) (*guard, error) {
+func compose(ctx context.Context, cfg *conf.Config, log *slog.Logger, wrap func(store.Store) store.Store) (*guard, error) {
 	g := &guard{}
 	made := false
 	defer func() {
@@ -92,6 +95,9 @@ func compose(ctx context.Context, cfg *conf.Config, log *slog.Logger) (*guard, e
 		return nil, err
 	}
 	g.closers = append(g.closers, func() { _ = kept.Close() })
+	if wrap != nil {
+		kept = wrap(kept)
+	}
 	quarantined, closeQuarantine, err := newQuarantine(cfg, kept, secrets, log)
 	if err != nil {
 		return nil, fmt.Errorf("quarantine: %w", err)
@@ -122,6 +128,7 @@ func compose(ctx context.Context, cfg *conf.Config, log *slog.Logger) (*guard, e
 	if t := cfg.ExtProc.TLS; t != nil {
 		files = &extproc.TLS{Cert: t.Cert, Key: t.Key, ClientCA: t.ClientCA}
 	}
+	g.service, g.verifier = service, verifier
 	if g.server, err = extproc.NewServer(service, files); err != nil {
 		return nil, err
 	}

@@ -94,6 +94,7 @@ environment, never from the configuration itself. Logs go to stderr.`,
 		newEnvoyCmd(),
 		newConfigCmd(),
 		newPolicyCmd(),
+		newQuarantineCmd(),
 		newVersionCmd(),
 	)
 	return root

@@ -147,7 +147,7 @@ func startGuard(ctx context.Context, cfg *conf.Config, log *slog.Logger) (*runni
 			return nil, err
 		}
 	}
-	g, err := compose(ctx, cfg, log)
+	g, err := compose(ctx, cfg, log, nil)
 	if err != nil {
 		return nil, err
 	}
