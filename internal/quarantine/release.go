@@ -1,6 +1,7 @@
 package quarantine
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/yellowjack/yellowjack/internal/label"
@@ -60,15 +61,43 @@ func (s *Session) Text(ctx context.Context) func(choice int) llm.TextFilter {
 	if !s.refs {
 		return nil
 	}
-	return func(int) llm.TextFilter {
-		return render.New(render.Config{
-			Hosts: s.g.c.LinkHosts,
-			Lookup: func(n ref.Name) (ref.Entry, bool) {
-				e, err := s.table.Lookup(ctx, n)
-				return e, err == nil
-			},
-		})
+	config := render.Config{
+		Hosts: s.g.c.LinkHosts,
+		Lookup: func(n ref.Name) (ref.Entry, bool) {
+			e, err := s.table.Lookup(ctx, n)
+			return e, err == nil
+		},
 	}
+	return func(int) llm.TextFilter { return &text{config: config} }
+}
+
+// text renders one text. One that begins like JSON is rendered as JSON, whatever was asked for: a client that parses it must not find
+// names and values in it that somebody else put there.
+type text struct {
+	config render.Config
+	inner  *render.Text
+}
+
+// Write takes the next piece.
+func (t *text) Write(dst, piece []byte) []byte {
+	if t.inner == nil {
+		begin := bytes.TrimLeft(piece, " \t\r\n")
+		dst = append(dst, piece[:len(piece)-len(begin)]...)
+		if len(begin) == 0 {
+			return dst
+		}
+		t.config.JSON = bytes.IndexByte([]byte("{[\"`"), begin[0]) >= 0
+		t.inner, piece = render.New(t.config), begin
+	}
+	return t.inner.Write(dst, piece)
+}
+
+// Close appends what was kept back.
+func (t *text) Close(dst []byte) []byte {
+	if t.inner == nil {
+		return dst
+	}
+	return t.inner.Close(dst)
 }
 
 // Finish has a turn of the model's written down, with everything that was collected, in one round trip. With an error, nothing of
