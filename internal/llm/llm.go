@@ -82,6 +82,7 @@ type ToolResult struct {
 type HistoryCall struct {
 	ID, Tool  string
 	IDSpan    Span // the value; empty when there is none
+	ToolSpan  Span // the name's value
 	Message   int
 	Arguments Span // the value, a string; empty when there is none
 	Custom    bool // of a custom tool, whose arguments are a text

@@ -1,8 +1,8 @@
 package quarantine
 
 import (
-	"bytes"
 	"context"
+	"slices"
 	"strconv"
 
 	"github.com/yellowjack/yellowjack/internal/label"
@@ -146,41 +146,50 @@ func (s *Session) dualCaller() dual.Caller {
 	return dual.Caller{Scope: s.caller.Scope, Token: s.caller.Token}
 }
 
-// plan lets the privileged model ask, round by round. Each round sees the answers to those before it.
+// plan lets the privileged model ask, round by round. Each round sees the answers to those before it. It is asked of the results of
+// each turn by themselves, and told what was said before them: so what was asked of a result is asked of it again when the
+// conversation goes on, costs nothing then, and leaves the bytes of its clearance as they were.
 func (s *Session) plan(ctx context.Context, work []*quarantined, revision string) {
 	if !s.g.c.Plan {
 		return
 	}
-	request, history := s.words()
-	if len(request) == 0 {
-		return
+	turns := s.turns(work)
+	var tools []string
+	for i := range s.request.Tools {
+		tools = append(tools, s.request.Tools[i].Name)
 	}
 	for round := 1; round <= s.g.c.Rounds; round++ {
-		brief := dual.Brief{Caller: s.dualCaller(), Request: string(request), History: history, Round: round, Revision: revision}
-		for i := range s.request.Tools {
-			brief.Tools = append(brief.Tools, s.request.Tools[i].Name)
+		var briefs []dual.Brief
+		var of [][]*quarantined
+		for _, t := range turns {
+			brief := dual.Brief{Caller: s.dualCaller(), Request: t.request, History: t.history, Tools: tools, Round: round, Revision: revision}
+			var about []*quarantined
+			for _, q := range t.work {
+				if limit := q.rules.tool.Rounds; q.status != "" || limit > 0 && limit < round {
+					continue
+				}
+				refs := make([]string, len(q.names))
+				for i, n := range q.names {
+					refs[i] = string(n)
+				}
+				brief.Results = append(brief.Results, dual.Quarantined{Tool: q.piece.Tool, Clearance: q.clearance(), Refs: refs, Content: q.content})
+				about = append(about, q)
+			}
+			if len(about) > 0 {
+				briefs, of = append(briefs, brief), append(of, about)
+			}
 		}
-		var of []*quarantined
-		for _, q := range work {
-			if limit := q.rules.tool.Rounds; q.status != "" || limit >= 0 && limit < round && limit != 0 {
+		if len(briefs) == 0 {
+			return
+		}
+		var all []asking
+		for i, planned := range s.g.c.Asker.PlanAll(ctx, briefs) {
+			if planned.Reason != "" {
+				s.g.c.Log.Debug("no questions were planned", "why", planned.Reason)
 				continue
 			}
-			refs := make([]string, len(q.names))
-			for i, n := range q.names {
-				refs[i] = string(n)
-			}
-			brief.Results = append(brief.Results, dual.Quarantined{Tool: q.piece.Tool, Clearance: q.clearance(), Refs: refs, Content: q.content})
-			of = append(of, q)
+			all = append(all, s.planned(of[i], planned)...)
 		}
-		if len(of) == 0 {
-			return
-		}
-		planned, err := s.g.c.Asker.Plan(ctx, brief)
-		if err != nil {
-			s.g.c.Log.Debug("no questions were planned", "why", planned.Reason)
-			return
-		}
-		all := s.planned(of, planned)
 		if len(all) == 0 {
 			return
 		}
@@ -221,18 +230,78 @@ func (s *Session) planned(of []*quarantined, p dual.Planned) []asking {
 	return all
 }
 
-// words are what the person asks now, and what a privileged model may know of what was said before.
-func (s *Session) words() (request []byte, history []dual.Turn) {
-	for i, p := range s.request.Parts {
-		o := s.history.Parts[i]
-		if p.Kind != llm.TextPart || p.Result >= 0 || p.Message < 0 || o.Result || o.Label.Integrity != label.Trusted {
+// turn is the results of one turn, and what stands before them.
+type turn struct {
+	request string // what the person wanted
+	history []dual.Turn
+	work    []*quarantined
+}
+
+// turns sorts results by the turn of the model's that they stand behind. Those before which nobody has asked for anything are
+// left out.
+func (s *Session) turns(work []*quarantined) []turn {
+	message := func(q *quarantined) int {
+		if q.piece.Result >= 0 {
+			return s.request.Results[q.piece.Result].Message
+		}
+		return s.request.Parts[q.piece.Part].Message
+	}
+	work = slices.Clone(work)
+	slices.SortStableFunc(work, func(a, b *quarantined) int { return message(a) - message(b) })
+	var out []turn
+	var now turn
+	flush := func() {
+		if len(now.work) > 0 && now.request != "" {
+			out = append(out, now)
+		}
+		now.work = nil
+	}
+	next := 0
+	until := func(at int) { // reads what is said up to a message
+		for ; next < len(s.request.Parts) && s.request.Parts[next].Message < at; next++ {
+			p, o := s.request.Parts[next], &s.history.Parts[next]
+			if p.Kind != llm.TextPart || p.Result >= 0 || p.Message < 0 || o.Result || o.Label.Integrity != label.Trusted {
+				continue
+			}
+			text := string(s.request.Text(p))
+			if p.Role == "user" {
+				if text != now.request {
+					flush()
+				}
+				now.request = text
+			}
+			now.history = append(now.history[:len(now.history):len(now.history)], dual.Turn{Role: p.Role, Text: text})
+		}
+	}
+	last := -1
+	for _, q := range work {
+		at := message(q)
+		if at < 0 {
 			continue
 		}
-		text := s.request.Text(p)
-		if p.Role == "user" {
-			request = bytes.Clone(text)
+		if model := s.modelBefore(at); model != last {
+			flush()
+			last = model
 		}
-		history = append(history, dual.Turn{Role: p.Role, Text: string(text)})
+		until(at)
+		now.work = append(now.work, q)
 	}
-	return request, history
+	flush()
+	return out
+}
+
+// modelBefore is the last message of the model's before another; -1 when there is none.
+func (s *Session) modelBefore(message int) int {
+	calls := s.request.Calls
+	n, _ := slices.BinarySearchFunc(calls, message, func(c llm.HistoryCall, at int) int { return c.Message - at })
+	last := -1
+	if n > 0 {
+		last = calls[n-1].Message
+	}
+	for i := len(s.request.Parts) - 1; i >= 0 && s.request.Parts[i].Message > last; i-- {
+		if p := s.request.Parts[i]; p.Role == "assistant" && p.Message < message {
+			return p.Message
+		}
+	}
+	return last
 }

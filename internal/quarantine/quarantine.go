@@ -225,6 +225,7 @@ func (s *Session) Away() bool { return s.away }
 // skeletons remembers projections: a growing conversation sends the same results again and again.
 type skeletons struct {
 	max   int
+	bytes int // of the contents
 	mu    sync.Mutex
 	all   map[skeletonKey]*list.Element
 	order *list.List // of *skeletonEntry, the last used in front
@@ -239,10 +240,14 @@ type skeletonKey struct {
 type skeletonEntry struct {
 	key      skeletonKey
 	skeleton *project.Skeleton
+	bytes    int
 }
 
-// maxSkeleton is the content after which a projection is not remembered.
-const maxSkeleton = 256 << 10
+// maxSkeleton is the content after which a projection is not remembered, and maxSkeletons that of all that are.
+const (
+	maxSkeleton  = 256 << 10
+	maxSkeletons = 32 << 20
+)
 
 func newSkeletons(limit int) *skeletons {
 	return &skeletons{max: limit, all: map[skeletonKey]*list.Element{}, order: list.New()}
@@ -263,11 +268,12 @@ func (c *skeletons) get(k skeletonKey, content []byte) *project.Skeleton {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.all[k] == nil {
-		c.all[k] = c.order.PushFront(&skeletonEntry{k, s})
-		if c.order.Len() > c.max {
-			last := c.order.Back()
-			c.order.Remove(last)
-			delete(c.all, last.Value.(*skeletonEntry).key)
+		c.all[k] = c.order.PushFront(&skeletonEntry{k, s, len(content)})
+		c.bytes += len(content)
+		for c.order.Len() > c.max || c.bytes > maxSkeletons {
+			last := c.order.Remove(c.order.Back()).(*skeletonEntry)
+			delete(c.all, last.key)
+			c.bytes -= last.bytes
 		}
 	}
 	return s

@@ -3,6 +3,7 @@ package quarantine
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/yellowjack/yellowjack/internal/label"
@@ -105,6 +106,7 @@ func (s *Session) Treat(ctx context.Context, treatments []Treatment, reads label
 		s.clear(ctx, work, revision)
 	}
 	s.release.Context(s.context)
+	s.release.Seal()
 	return s.context, nil
 }
 
@@ -247,11 +249,13 @@ func (s *Session) replace(p Piece, text []byte) {
 	if s.edit.PartTexts == nil {
 		s.edit.PartTexts = map[int][]byte{}
 	}
-	switch part := s.request.Parts[p.Part]; part.Kind {
-	case llm.ReasoningPart:
-		text = nil // a provider reads its own form there, or nothing
-	case llm.NamePart:
+	part := s.request.Parts[p.Part]
+	isText := s.request.Doc[part.Span.Start] == '"' || part.Media >= 0 && s.request.Media[part.Media].Element
+	switch {
+	case part.Kind == llm.NamePart:
 		text = []byte("unknown")
+	case part.Kind == llm.ReasoningPart, !isText:
+		text = nil // a provider reads its own form there, or nothing
 	}
 	s.edit.PartTexts[p.Part] = text
 }
@@ -262,13 +266,11 @@ func (s *Session) Edit(e *llm.Edit) {
 	ids := map[string]string{}
 	for i, c := range s.history.Calls {
 		if !c.Verified {
+			s.alias(e, i, ids)
 			continue
 		}
 		if c.ProviderID != "" && s.request.Calls[i].IDSpan.Len() > 0 {
-			if e.CallIDs == nil {
-				e.CallIDs, e.ResultIDs = map[int]string{}, map[int]string{}
-			}
-			e.CallIDs[i] = c.ProviderID
+			setID(e, i, c.ProviderID)
 			ids[s.request.Calls[i].ID] = c.ProviderID
 		}
 		if s.request.Calls[i].Arguments.Len() > 0 && string(c.Arguments) != string(s.request.CallArguments(i)) {
@@ -279,9 +281,21 @@ func (s *Session) Edit(e *llm.Edit) {
 		}
 	}
 	for i := range s.request.Results {
-		if id, ok := ids[s.request.Results[i].ID]; ok && s.request.Results[i].IDSpan.Len() > 0 {
-			e.ResultIDs[i] = id
+		r := &s.request.Results[i]
+		if r.IDSpan.Len() == 0 {
+			continue
 		}
+		id, ok := ids[r.ID]
+		switch {
+		case !ok && s.history.Results[i].Verified: // its call keeps its id
+			continue
+		case !ok:
+			id = s.history.Alias(r.ID)
+		}
+		if e.ResultIDs == nil {
+			e.ResultIDs = map[int]string{}
+		}
+		e.ResultIDs[i] = id
 	}
 	for i, text := range s.history.Turns {
 		if _, replaced := e.PartTexts[i]; replaced {
@@ -291,6 +305,33 @@ func (s *Session) Edit(e *llm.Edit) {
 			e.PartTexts = map[int][]byte{}
 		}
 		e.PartTexts[i] = text
+	}
+}
+
+func setID(e *llm.Edit, i int, id string) {
+	if e.CallIDs == nil {
+		e.CallIDs = map[int]string{}
+	}
+	e.CallIDs[i] = id
+}
+
+// unknownTool is the name of a tool that is none of those which the application offers.
+const unknownTool = "unknown_tool"
+
+// alias takes the words out of a call that nobody released: its id and its name may be any text.
+func (s *Session) alias(e *llm.Edit, i int, ids map[string]string) {
+	c := &s.request.Calls[i]
+	if c.IDSpan.Len() > 0 {
+		if _, known := ids[c.ID]; !known {
+			ids[c.ID] = s.history.Alias(c.ID)
+		}
+		setID(e, i, ids[c.ID])
+	}
+	if !slices.ContainsFunc(s.request.Tools, func(t llm.Tool) bool { return t.Name == c.Tool }) {
+		if e.CallTools == nil {
+			e.CallTools = map[int]string{}
+		}
+		e.CallTools[i] = unknownTool
 	}
 }
 
@@ -316,6 +357,3 @@ func (s *Session) Shrink() {
 		s.report[i].In = nil
 	}
 }
-
-// Refers tells that there are references that an answer may have in it.
-func (s *Session) Refers() bool { return s.refs }

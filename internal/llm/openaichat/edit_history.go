@@ -13,12 +13,12 @@ func editHistory(s *llm.Splices, r *llm.Request, lay *layout, e Edit) error {
 		if _, twice := e.Results[i]; twice {
 			return fmt.Errorf("openaichat: result %d is replaced twice", i)
 		}
-		if err := replaceResult(s, r, lay, i, text); err != nil {
+		if err := replaceResult(s, r, lay, e, i, text); err != nil {
 			return err
 		}
 	}
 	for i, text := range e.Results {
-		if err := replaceResult(s, r, lay, i, text); err != nil {
+		if err := replaceResult(s, r, lay, e, i, text); err != nil {
 			return err
 		}
 	}
@@ -27,6 +27,12 @@ func editHistory(s *llm.Splices, r *llm.Request, lay *layout, e Edit) error {
 			return fmt.Errorf("openaichat: the request has no id of a call %d", i)
 		}
 		s.Replace(r.Calls[i].IDSpan, appendQuoted(nil, id))
+	}
+	for i, name := range e.CallTools {
+		if i < 0 || i >= len(r.Calls) {
+			return fmt.Errorf("openaichat: the request has no call %d", i)
+		}
+		s.Replace(r.Calls[i].ToolSpan, appendQuoted(nil, name))
 	}
 	for i, id := range e.ResultIDs {
 		if i < 0 || i >= len(r.Results) || r.Results[i].IDSpan.Len() == 0 {
@@ -51,14 +57,15 @@ func editHistory(s *llm.Splices, r *llm.Request, lay *layout, e Edit) error {
 const unknownTool = "unknown"
 
 // replaceResult puts a text in the place of a result: of all of its content, and of whatever else its message carries.
-func replaceResult[T ~string | ~[]byte](s *llm.Splices, r *llm.Request, lay *layout, i int, text T) error {
+func replaceResult[T ~string | ~[]byte](s *llm.Splices, r *llm.Request, lay *layout, e Edit, i int, text T) error {
 	if i < 0 || i >= len(r.Results) {
 		return fmt.Errorf("openaichat: the request has no result %d", i)
 	}
 	s.Replace(r.Results[i].Content, appendQuoted(nil, text))
 	if x, ok := lay.extras[i]; ok {
-		s.Remove(x.members, func(k int) bool { return x.leave[k] })
-		if x.name.Len() > 0 && !isTool(r, x.named) {
+		named := isTool(r, e, x.named)
+		s.Remove(x.members, func(k int) bool { return x.leave[k] || !named && x.isName[k] && x.name.Len() == 0 })
+		if x.name.Len() > 0 && !named {
 			s.Replace(x.name, appendQuoted(nil, unknownTool))
 		}
 	}
@@ -66,9 +73,13 @@ func replaceResult[T ~string | ~[]byte](s *llm.Splices, r *llm.Request, lay *lay
 }
 
 // isTool tells whether a name is one that the request has for a tool besides.
-func isTool(r *llm.Request, name string) bool {
-	return slices.ContainsFunc(r.Calls, func(c llm.HistoryCall) bool { return c.Tool == name }) ||
-		slices.ContainsFunc(r.Tools, func(t llm.Tool) bool { return t.Name == name })
+func isTool(r *llm.Request, e Edit, name string) bool {
+	for i := range r.Calls {
+		if _, renamed := e.CallTools[i]; !renamed && r.Calls[i].Tool == name {
+			return true
+		}
+	}
+	return slices.ContainsFunc(r.Tools, func(t llm.Tool) bool { return t.Name == name })
 }
 
 // replaceArguments puts other arguments in the place of a call's, of a custom tool its input.

@@ -200,7 +200,7 @@ func (p *parser) readHistoryFunction(arguments string, call *llm.HistoryCall) er
 		var err error
 		switch member.Name {
 		case "name":
-			call.Tool, _, err = p.repeated(func([]byte) string { return p.refs.tool })
+			call.Tool, call.ToolSpan, err = p.repeated(func([]byte) string { return p.refs.tool })
 			p.refs.tool = call.Tool
 		case arguments:
 			if p.r.Kind() != strictjson.String {

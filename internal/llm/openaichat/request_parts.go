@@ -74,6 +74,7 @@ func (p *parser) settleParts(m *message, result int) {
 type extra struct {
 	members []llm.Span // of the message, every one
 	leave   []bool     // which of them leave
+	isName  []bool     // which of them are the name
 	name    llm.Span   // the name's value, where it must stay and is not that of the tool; empty when there is none
 	named   string     // the name
 }
@@ -87,7 +88,7 @@ var harmless = map[string]bool{ //nolint:gochecknoglobals // a constant in all b
 // called may be any text: it leaves too, or becomes another where the role wants one.
 func (p *parser) noteExtra(m *message, result int) error {
 	strange := m.name != "" && m.name != p.req.Results[result].Tool
-	if !m.extra && !strange {
+	if !m.extra && m.name == "" {
 		return nil
 	}
 	x := extra{named: m.name}
@@ -99,12 +100,12 @@ func (p *parser) noteExtra(m *message, result int) error {
 		leave := !harmless[is.Name]
 		if is.Name == "name" {
 			leave = strange && m.role == "tool"
-			if strange && m.role == "function" {
+			if m.role == "function" {
 				x.name = llm.Span{Start: m.start + value.Start, End: m.start + value.End}
 			}
 		}
 		x.members = append(x.members, llm.Span{Start: m.start + is.NameSpan.Start, End: m.start + value.End})
-		x.leave = append(x.leave, leave)
+		x.leave, x.isName = append(x.leave, leave), append(x.isName, is.Name == "name")
 		return err
 	})
 	if p.lay.extras == nil {

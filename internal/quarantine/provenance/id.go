@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
 	"strings"
 	"sync"
 
@@ -54,12 +55,12 @@ func (m mac) sum(parts ...[]byte) [32]byte {
 }
 
 // keys are the keys of this package, one for each purpose.
-type keys struct{ id, conversation, call, content, grant mac }
+type keys struct{ id, conversation, call, content, grant, beginning mac }
 
 func newKeys(k *store.Keys) keys {
 	return keys{
 		id: newMAC(k, "id"), conversation: newMAC(k, "conversation"), call: newMAC(k, "call"),
-		content: newMAC(k, "content"), grant: newMAC(k, "grant"),
+		content: newMAC(k, "content"), grant: newMAC(k, "grant"), beginning: newMAC(k, "beginning"),
 	}
 }
 
@@ -83,6 +84,12 @@ func newID(k keys, s label.Scope, c label.ConversationID, tool string, arguments
 
 func sign(k keys, s label.Scope, head []byte, tool string, arguments []byte, l label.Label) [32]byte {
 	return k.id.sum([]byte(s.Tenant), []byte(s.Principal), head, []byte(tool), arguments, appendLabel(nil, l))
+}
+
+// Alias is what goes up in the place of an id that a client made: the same for the same, and none of its words.
+func (h *History) Alias(id string) string {
+	sum := h.a.keys.call.sum([]byte(h.scope.Tenant), []byte(h.scope.Principal), []byte("alias"), []byte(id))
+	return "call_" + hex.EncodeToString(sum[:12])
 }
 
 // rawID is the bytes of an id in our form.

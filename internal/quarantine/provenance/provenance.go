@@ -103,7 +103,8 @@ type History struct {
 	request *llm.Request
 	first   int // message of the first tool traffic; the number of messages when there is none
 	found   found
-	prints  map[uint64]struct{} // of untrusted content of this conversation, from before
+	derived label.ConversationID // of a history that nothing of ours ties to one
+	prints  map[uint64]struct{}  // of untrusted content of this conversation, from before
 	person  *words
 }
 
@@ -185,6 +186,12 @@ func (h *History) ask(ctx context.Context) error {
 			ops = append(ops, sets[conversation])
 		}
 	}
+	tied := len(sets) > 0
+	if !tied {
+		h.derived = h.beginning()
+		sets[h.derived] = &store.Members{Key: h.setKey(h.derived)}
+		ops = append(ops, sets[h.derived])
+	}
 	last := -1 // the last text of an assistant's, which leads to the conversation when no call does
 	for i, p := range r.Parts {
 		if p.Kind == llm.TextPart && p.Role == "assistant" {
@@ -202,7 +209,7 @@ func (h *History) ask(ctx context.Context) error {
 		ops = append(ops, get)
 	}
 	if last >= 0 {
-		add(h.a.contentHash(h.scope, r.Text(r.Parts[last])), len(sets) == 0)
+		add(h.a.contentHash(h.scope, r.Text(r.Parts[last])), !tied)
 	}
 	for _, p := range r.Parts {
 		if h.ledgered(p) {
@@ -228,7 +235,7 @@ func (h *History) ask(ctx context.Context) error {
 		}
 	}
 	for conversation, s := range sets {
-		h.found.pointed[conversation] = true
+		h.found.pointed[conversation] = conversation != h.derived || s.Found
 		if s.Found {
 			h.found.sets[conversation] = s.Members
 		}
@@ -269,6 +276,32 @@ func (h *History) ledgered(p llm.Part) bool {
 func (h *History) newConversation() label.ConversationID {
 	var c label.ConversationID
 	_, _ = rand.Read(c[:8]) // never fails
+	return complete(h.a.keys, h.scope, c)
+}
+
+// beginning is the conversation of a history that nothing of ours ties to one: whose ids a client makes anew, or which began
+// elsewhere. It follows from how the history begins, so that the same one is the same conversation each time: with the same bytes,
+// the same label and one budget. Two that begin alike are one; that loosens nothing.
+func (h *History) beginning() label.ConversationID {
+	parts := [][]byte{[]byte(h.scope.Tenant), []byte(h.scope.Principal)}
+	last := h.first
+	for _, p := range h.request.Parts {
+		if p.Role == "assistant" {
+			last = min(last, p.Message)
+			break
+		}
+	}
+	for _, p := range h.request.Parts {
+		if p.Message > last {
+			break
+		}
+		if p.Message >= 0 {
+			parts = append(parts, []byte(p.Role), h.request.Text(p))
+		}
+	}
+	sum := h.a.keys.beginning.sum(parts...)
+	var c label.ConversationID
+	copy(c[:8], sum[:])
 	return complete(h.a.keys, h.scope, c)
 }
 

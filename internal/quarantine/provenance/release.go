@@ -1,6 +1,7 @@
 package provenance
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"fmt"
@@ -18,6 +19,7 @@ type Released struct {
 	ops     []store.Op
 	members map[string]struct{}
 	grants  map[string]int
+	noted   []noted
 }
 
 // Release begins to collect.
@@ -26,7 +28,7 @@ func (h *History) Release() *Released {
 }
 
 // Empty tells that there is nothing to write down.
-func (r *Released) Empty() bool { return len(r.ops) == 0 && len(r.members) == 0 }
+func (r *Released) Empty() bool { return len(r.ops) == 0 && len(r.members) == 0 && len(r.noted) == 0 }
 
 // Call notes a call that is about to be released, and gives the id under which the client gets it. arguments are as the model wrote
 // them, resolved as the client gets them.
@@ -55,6 +57,15 @@ func (r *Released) Turn(text, upstream []byte, l label.Label) {
 	r.Context(l)
 }
 
+// noted is a content that was treated, and its label.
+type noted struct {
+	hash    [32]byte
+	text    []byte
+	message int
+	label   label.Label
+	turn    *contentRecord // it is a turn of the model's too
+}
+
 // Result notes the i-th result of the request with the label that it has. One that the ledger knows like that already costs nothing.
 func (r *Released) Result(i int, l label.Label) {
 	h := r.h
@@ -63,7 +74,11 @@ func (r *Released) Result(i int, l label.Label) {
 	if o.Known && o.Label.Covers(l) {
 		return
 	}
-	r.content(o.Hash, h.request.ResultText(i), h.request.Results[i].Message, l)
+	n := noted{hash: o.Hash, text: h.request.ResultText(i), message: h.request.Results[i].Message, label: l}
+	if known := h.found.contents[o.Hash]; known != nil && known.kind == kindTurn {
+		n.turn = known
+	}
+	r.noted = append(r.noted, n)
 }
 
 // Part notes the i-th part of the request, which was treated as a result, with the label that it has.
@@ -71,20 +86,43 @@ func (r *Released) Part(i int, l label.Label) {
 	h := r.h
 	p := h.request.Parts[i]
 	text := h.request.Text(p)
-	r.content(h.a.contentHash(h.scope, text), text, p.Message, l)
+	r.noted = append(r.noted, noted{hash: h.a.contentHash(h.scope, text), text: text, message: p.Message, label: l})
 }
 
-func (r *Released) content(hash [32]byte, text []byte, message int, l label.Label) {
+// Seal makes what was noted ready to be written down; it is the last that needs the request.
+func (r *Released) Seal() {
 	h := r.h
-	record := &contentRecord{kind: kindResult, conversation: h.Conversation, label: l}
-	r.ops = append(r.ops, &store.Put{Key: h.contentKey(hash), Value: record.append(nil), TTL: h.a.c.Keep})
-	if l.Integrity == label.Untrusted {
-		if prints := h.printsOf(text, message); len(prints) > 0 {
+	var untrusted []noted
+	for _, n := range r.noted {
+		r.members[memberOpen] = struct{}{}
+		if isShort(n.text) { // it names nothing: whoever says it says it for himself
+			continue
+		}
+		record := &contentRecord{kind: kindResult, conversation: h.Conversation, label: n.label}
+		if n.turn != nil { // what the model said and a tool said after it is still what the model said
+			record.kind, record.upstream, record.conversation = kindTurn, n.turn.upstream, n.turn.conversation
+		}
+		put := &store.Put{Key: h.contentKey(n.hash), Value: record.append(nil), TTL: h.a.c.Keep}
+		if n.turn != nil {
+			put.Next = h.setKey(record.conversation)
+		}
+		r.ops = append(r.ops, put)
+		if n.label.Integrity == label.Untrusted {
+			untrusted = append(untrusted, n)
+		}
+	}
+	for _, prints := range h.printsOf(untrusted) {
+		if len(prints) > 0 {
 			r.members[packPrints(prints)] = struct{}{}
 		}
 	}
-	r.members[memberOpen] = struct{}{}
+	r.noted = nil
 }
+
+// shortContent is the length below which a content says nothing of who wrote it.
+const shortContent = windowSize
+
+func isShort(text []byte) bool { return len(bytes.TrimSpace(text)) < shortContent }
 
 // Context notes a label of the conversation, which it keeps.
 func (r *Released) Context(l label.Label) {
@@ -148,6 +186,9 @@ func (a *Analyzer) TakeGrant(ctx context.Context, s label.Scope, tool string, ar
 
 // Commit writes everything down, in one round trip. Until it has, nothing of it may be released.
 func (r *Released) Commit(ctx context.Context) error {
+	if len(r.noted) > 0 {
+		r.Seal()
+	}
 	if r.Empty() {
 		return nil
 	}

@@ -108,11 +108,18 @@ func (h *History) settleConversation() {
 		}
 		break
 	}
-	if h.New {
+	switch {
+	case h.New && h.derived != label.ConversationID{}:
+		_, known := h.found.sets[h.derived]
+		h.Conversation, h.New = h.derived, !known
+	case h.New:
 		h.Conversation = h.newConversation()
 	}
 	h.prints = map[uint64]struct{}{}
-	for conversation := range h.found.pointed {
+	for conversation, pointed := range h.found.pointed {
+		if !pointed {
+			continue
+		}
 		members, there := h.found.sets[conversation]
 		if !there {
 			if h.pointedByUs(conversation) {
@@ -195,7 +202,9 @@ func (h *History) settleParts() {
 		case p.Kind == llm.DescriptionPart:
 			o.Label, o.Reason = label.Clean(), ruleApplication
 		case p.Kind == llm.ArgumentsPart:
-			o.Label, o.Reason = h.Calls[p.Call].Label, h.Calls[p.Call].Reason
+			// What a call that is not known was called with may be anything: also what a client resolved, under an id of its own.
+			c := &h.Calls[p.Call]
+			o.Label, o.Reason, o.Result = c.Label, c.Reason, !c.Verified && !isEmptyObject(h.request.Text(p))
 		case p.Role == "assistant":
 			h.settleTurn(i, p, o, &at)
 		default:
@@ -265,7 +274,7 @@ func (h *History) settleText(p llm.Part, o *PartOrigin, at progress) {
 	if p.Kind == llm.MediaPart {
 		return
 	}
-	if record := h.contentOf(p); record != nil && (record.kind == kindResult || record.label.Integrity < label.Trusted) {
+	if record := h.contentOf(p); record != nil && !isShort(h.request.Text(p)) && (record.kind == kindResult || record.label.Integrity < label.Trusted) {
 		*o = PartOrigin{Label: record.label, Reason: ruleKnownContent, Result: record.label.Integrity < label.Trusted}
 		return
 	}
@@ -274,53 +283,5 @@ func (h *History) settleText(p llm.Part, o *PartOrigin, at progress) {
 	}
 }
 
-// Contain marks the parts behind results that policy holds for untrusted which carry a piece of them, whatever their role. It
-// tells whether any was marked. What stood in a trusted part before such a result does not count: an attacker who quotes the
-// person taints nothing.
-func (h *History) Contain(untrusted []int) bool {
-	marked := false
-	for _, i := range untrusted {
-		at := h.request.Results[i].Message
-		if !h.candidates(at) {
-			continue
-		}
-		prints := h.printsOf(h.request.ResultText(i), at)
-		for k, p := range h.request.Parts {
-			o := &h.Parts[k]
-			if p.Message <= at || o.Result || o.Reason == ruleKnownTurn || p.Result >= 0 || p.Kind != llm.TextPart && p.Kind != llm.NamePart && p.Kind != llm.ReasoningPart {
-				continue
-			}
-			if contains(h.request.Text(p), prints) {
-				*o = PartOrigin{Reason: ruleContains, Result: true}
-				marked = true
-			}
-		}
-	}
-	return marked
-}
-
-// candidates tells whether any text stands behind a message that is not known.
-func (h *History) candidates(message int) bool {
-	for k, p := range h.request.Parts {
-		if p.Message > message && p.Result < 0 && p.Kind != llm.ArgumentsPart && h.Parts[k].Reason != ruleKnownTurn {
-			return true
-		}
-	}
-	return false
-}
-
-// printsOf are the fingerprints of an untrusted content, less those of trusted text that stands before it.
-func (h *History) printsOf(content []byte, before int) map[uint64]struct{} {
-	prints := map[uint64]struct{}{}
-	fingerprint(content, prints)
-	if len(prints) == 0 {
-		return prints
-	}
-	for k, p := range h.request.Parts {
-		if p.Kind != llm.TextPart && p.Kind != llm.DescriptionPart || p.Message >= before || h.Parts[k].Label.Integrity != label.Trusted || h.Parts[k].Result {
-			continue
-		}
-		rolling(h.request.Text(p), func(hash uint64) { delete(prints, hash) })
-	}
-	return prints
-}
+// isEmptyObject tells the arguments of a call that has none.
+func isEmptyObject(arguments []byte) bool { return string(arguments) == "{}" }
