@@ -95,11 +95,11 @@ var rules = []rule{
 		reason: "Config sits beside the code it configures; the command translates the file, so that a walk can be tested and embedded without one",
 	},
 	{
-		imports: []string{"internal/fake/…", "envoy/envoytest", "internal/txtest", "internal/llm/llmtest"}, only: []string{"bench/…", "demo/…", "e2e/…", "envoy/envoytest", "internal/fake/…", "internal/llm/llmtest"},
+		imports: []string{"internal/fake/…", "envoy/envoytest", "internal/txtest", "internal/llm/llmtest", "internal/store/storetest"}, only: []string{"bench/…", "demo/…", "e2e/…", "envoy/envoytest", "internal/fake/…", "internal/llm/llmtest"},
 		reason: "fakes say whatever they are told to; nothing that ships may reach one",
 	},
 	{
-		imports: []string{"testing"}, only: []string{"envoy/envoytest", "internal/txtest", "internal/llm/llmtest"},
+		imports: []string{"testing"}, only: []string{"envoy/envoytest", "internal/txtest", "internal/llm/llmtest", "internal/store/storetest"},
 		reason: "production code does not import testing (it registers flags, and what it offers is for tests)",
 	},
 	{

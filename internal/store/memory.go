@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -16,9 +15,6 @@ type MemoryConfig struct {
 	Bytes     int64 // of all records; default 256 MiB
 	SlotBytes int64 // of the records of one slot, that is one principal; default an eighth of Bytes
 }
-
-// overhead is what a record takes beside its key and its value.
-const overhead = 128
 
 // record is what stands under a key: a value, a set or a number.
 type record struct {
@@ -57,17 +53,21 @@ func Memory(c MemoryConfig) Store {
 func (m *memory) Ready(context.Context) error { return nil }
 func (m *memory) Close() error                { return nil }
 
-// Do runs a batch under the lock: it is all or nothing as long as nothing is over a quota, which is found before anything changes.
+// Do runs a batch under the lock. What is over a quota is found before anything changes.
 func (m *memory) Do(ctx context.Context, ops ...Op) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	b, err := check(ops)
+	if err != nil {
+		return err
 	}
 	now := time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.expire(now)
-	if err := m.room(ops); err != nil {
-		return err
+	if b.more > 0 && (m.held+b.more > m.c.Bytes || m.slots[b.slot]+b.more > m.c.SlotBytes) {
+		return ErrQuota
 	}
 	for _, op := range ops {
 		m.one(op, now)
@@ -78,21 +78,11 @@ func (m *memory) Do(ctx context.Context, ops ...Op) error {
 func (m *memory) one(op Op, now time.Time) {
 	switch o := op.(type) {
 	case *Get:
-		o.Value, o.Found, o.Next, o.Followed, o.Members = nil, false, "", nil, nil
-		if r := m.all[o.Key]; r != nil {
-			o.Value, o.Found, o.Next = bytes.Clone(r.value), true, r.next
-		}
-		if next := m.all[o.Next]; o.Follow && o.Next != "" && next != nil {
-			o.Followed, o.Members = bytes.Clone(next.value), slices.Clone(next.members)
-		}
+		m.get(o)
 	case *Put:
 		o.Stored = !o.IfAbsent || m.all[o.Key] == nil
 		if o.Stored {
-			r := &record{value: bytes.Clone(o.Value), next: o.Next}
-			if old := m.all[o.Key]; old != nil {
-				r.members = old.members // a record and a set may share a key
-			}
-			m.set(o.Key, r, now.Add(o.TTL))
+			m.set(o.Key, &record{value: bytes.Clone(o.Value), next: o.Next}, now.Add(o.TTL))
 		}
 	case *Take:
 		o.Value, o.Found = nil, false
@@ -101,27 +91,23 @@ func (m *memory) one(op Op, now time.Time) {
 			m.drop(r)
 		}
 	case *Delete:
-		if r := m.all[o.Key]; r != nil {
-			m.drop(r)
+		for _, key := range []string{o.Key, o.Key + setMark} {
+			if r := m.all[key]; r != nil {
+				m.drop(r)
+			}
 		}
 	case *Union:
-		r := &record{members: slices.Clone(o.Members)}
-		if old := m.all[o.Key]; old != nil {
-			r.value, r.next = old.value, old.next
-			r.members = append(r.members, old.members...)
-		}
-		slices.Sort(r.members)
-		r.members = slices.Compact(r.members)
-		m.set(o.Key, r, now.Add(o.TTL))
+		m.union(o, now)
 	case *Members:
 		o.Members, o.Found = nil, false
-		if r := m.all[o.Key]; r != nil && r.members != nil {
+		if r := m.all[o.Key+setMark]; r != nil {
 			o.Members, o.Found = slices.Clone(r.members), true
 		}
 	case *Reserve:
 		m.reserve(o, now)
 	case *Lock:
-		o.Got = m.all[o.Key] == nil
+		held := m.all[o.Key]
+		o.Got = held == nil || string(held.value) == o.Owner
 		if o.Got {
 			m.set(o.Key, &record{value: []byte(o.Owner)}, now.Add(o.TTL))
 		}
@@ -132,7 +118,44 @@ func (m *memory) one(op Op, now time.Time) {
 			m.drop(lock)
 			m.set(o.Key, &record{value: bytes.Clone(o.Value)}, now.Add(o.TTL))
 		}
+	case *Incr:
+		o.Value = now.UnixMilli()
+		if r := m.all[o.Key]; r != nil {
+			o.Value = max(o.Value, r.number+o.By)
+		}
+		m.set(o.Key, &record{number: o.Value}, now.Add(o.TTL))
 	}
+}
+
+func (m *memory) get(o *Get) {
+	o.Value, o.Found, o.Next, o.Followed, o.Members = nil, false, "", nil, nil
+	r := m.all[o.Key]
+	if r == nil {
+		return
+	}
+	o.Value, o.Found, o.Next = bytes.Clone(r.value), true, r.next
+	if !o.Follow || o.Next == "" {
+		return
+	}
+	if next := m.all[o.Next]; next != nil {
+		o.Followed = bytes.Clone(next.value)
+	}
+	if next := m.all[o.Next+setMark]; next != nil {
+		o.Members = slices.Clone(next.members)
+	}
+}
+
+func (m *memory) union(o *Union, now time.Time) {
+	key, expires := o.Key+setMark, now.Add(o.TTL)
+	members := slices.Clone(o.Members)
+	if old := m.all[key]; old != nil {
+		members = append(members, old.members...)
+		if old.expires.After(expires) {
+			expires = old.expires
+		}
+	}
+	slices.Sort(members)
+	m.set(key, &record{members: slices.Compact(members)}, expires)
 }
 
 func (m *memory) reserve(o *Reserve, now time.Time) {
@@ -150,16 +173,17 @@ func (m *memory) reserve(o *Reserve, now time.Time) {
 	}
 	o.Granted = o.Amount >= 0
 	for _, c := range o.Counters {
-		o.Granted = o.Granted && c.Total <= c.Limit && o.Amount <= c.Limit-c.Total
+		o.Granted = o.Granted && o.Amount <= min(c.Limit, MaxAmount)-c.Total
 	}
 	outcome := &record{}
 	if o.Granted {
 		outcome.number = 1
 		for i := range o.Counters {
 			c := &o.Counters[i]
-			c.Total += o.Amount
 			expires := now.Add(c.TTL)
+			c.Total = o.Amount
 			if old := m.all[c.Key]; old != nil {
+				c.Total += old.number
 				expires = old.expires // from the first reservation on
 			}
 			m.set(c.Key, &record{number: c.Total}, expires)
@@ -176,7 +200,7 @@ func (m *memory) set(key string, r *record, expires time.Time) {
 	r.key, r.expires = key, expires
 	r.size = int64(overhead + len(key) + len(r.value) + len(r.next))
 	for _, s := range r.members {
-		r.size += int64(16 + len(s))
+		r.size += int64(member + len(s))
 	}
 	m.all[key] = r
 	heap.Push(&m.order, r)
@@ -198,45 +222,6 @@ func (m *memory) expire(now time.Time) {
 	for len(m.order) > 0 && !m.order[0].expires.After(now) {
 		m.drop(m.order[0])
 	}
-}
-
-// room refuses a batch that would take more than there is for it. What it replaces is not counted off: this is a bound, not an
-// account.
-func (m *memory) room(ops []Op) error {
-	var more int64
-	slot := ""
-	add := func(key string, bytes int) {
-		slot = slotOf(key)
-		more += int64(overhead + len(key) + bytes)
-	}
-	for _, op := range ops {
-		switch o := op.(type) {
-		case *Put:
-			add(o.Key, len(o.Value)+len(o.Next))
-		case *Union:
-			for _, s := range o.Members {
-				add(o.Key, 16+len(s))
-			}
-		case *Reserve:
-			add(o.Once, overhead*len(o.Counters))
-		case *Lock:
-			add(o.Key, len(o.Owner))
-		case *PutOwned:
-			add(o.Key, len(o.Value))
-		}
-	}
-	if more > 0 && (m.held+more > m.c.Bytes || m.slots[slot]+more > m.c.SlotBytes) {
-		return ErrQuota
-	}
-	return nil
-}
-
-// slotOf is the part of a key that says whose it is.
-func slotOf(key string) string {
-	if end := strings.IndexByte(key, '}'); strings.HasPrefix(key, "{") && end > 0 {
-		return key[:end+1]
-	}
-	return ""
 }
 
 // expiry is a heap of records, the next to expire first.
