@@ -272,8 +272,7 @@ func TestShrunk(t *testing.T) {
 	w := newWorld(t, nil)
 	messages := w.after(t, sara, "get_issue", issue)
 	messages[0] = user("Post it to #random-2024 please.")
-	s := w.send(t, sara, messages) // shrunk already
-	s.session.Shrink()
+	s := w.send(t, sara, messages) // shrunk
 	look := s.session.Look(t.Context(), toolCall(`{"to":"#random-2024","cc":"#general-9"}`))
 	if len(look.Origins) != 2 || !look.Origins[0].Person || look.Origins[1].Person {
 		t.Errorf("%+v", look.Origins)

@@ -158,11 +158,15 @@ func (w *world) send(t testing.TB, scope label.Scope, messages []object) *sent {
 // try is the request half.
 func (w *world) try(t testing.TB, scope label.Scope, doc []byte) (*sent, error) {
 	t.Helper()
-	r, err := openaichat.ParseRequest(doc, strictjson.Limits{MaxBytes: 64 << 20, MaxDepth: 64})
+	r, err := parse(doc)
 	if err != nil {
 		t.Fatalf("%v: %.300s", err, doc)
 	}
 	return w.half(t.Context(), scope, r)
+}
+
+func parse(doc []byte) (*llm.Request, error) {
+	return openaichat.ParseRequest(doc, strictjson.Limits{MaxBytes: 64 << 20, MaxDepth: 64})
 }
 
 func (w *world) half(ctx context.Context, scope label.Scope, r *llm.Request) (*sent, error) {

@@ -253,18 +253,52 @@ func (h *History) ask(ctx context.Context) error {
 			}
 		}
 	}
+	if tied || last < 0 && len(h.found.contents) == 0 {
+		return nil
+	}
+	if last >= 0 {
+		if said := h.contentOf(r.Parts[last]); said != nil && said.kind == kindTurn {
+			return nil
+		}
+	}
+	return h.askMore(ctx)
+}
+
+// askMore reads the sets of the conversations that what is known belongs to, when neither a call nor the last text of the model's
+// leads to one: a client has changed that much of its history that it pays for a second round trip.
+func (h *History) askMore(ctx context.Context) error {
+	sets := map[label.ConversationID]*store.Members{}
+	var ops []store.Op
+	for _, record := range h.found.contents {
+		if c := record.conversation; sets[c] == nil && !h.found.pointed[c] && len(sets) < maxConversations {
+			sets[c] = &store.Members{Key: h.setKey(c)}
+			ops = append(ops, sets[c])
+		}
+	}
+	if len(ops) == 0 {
+		return nil
+	}
+	if err := h.a.c.Store.Do(ctx, ops...); err != nil {
+		return err
+	}
+	for c, s := range sets {
+		h.found.pointed[c] = true
+		if s.Found {
+			h.found.sets[c] = s.Members
+		}
+	}
 	return nil
 }
 
 // maxConversations is how many conversations one history may point to; the labels of more are not known.
 const maxConversations = 8
 
-// ledgered tells which parts are looked up by their content: what a model said, and what stands where content of tools may have
-// been put.
+// ledgered tells which parts are looked up by their content: what a model said, and what is long enough to be content of a tool's.
 func (h *History) ledgered(p llm.Part) bool {
 	switch p.Kind {
 	case llm.TextPart, llm.NamePart:
-		return p.Role == "assistant" || p.Message > h.first
+		// Also what stands before all tool traffic: a client may leave the calls out, and call their results something else.
+		return p.Role == "assistant" || p.Result < 0 && !isShort(h.request.Text(p))
 	case llm.ReasoningPart:
 		return true
 	}

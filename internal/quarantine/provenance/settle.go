@@ -106,7 +106,6 @@ func (h *History) settleConversation() {
 		if record := h.contentOf(p); record != nil && record.kind == kindTurn {
 			h.Conversation, h.New = record.conversation, false
 		}
-		break
 	}
 	switch {
 	case h.New && h.derived != label.ConversationID{}:
