@@ -266,5 +266,6 @@ func (h *History) Shrink(words bool) {
 	if words {
 		h.personOf()
 	}
+	h.Spoken()
 	h.request, h.prints, h.found, h.Turns = nil, nil, found{}, nil
 }

@@ -106,6 +106,8 @@ type History struct {
 	derived label.ConversationID // of a history that nothing of ours ties to one
 	prints  map[uint64]struct{}  // of untrusted content of this conversation, from before
 	person  *words
+	links   []link   // how the request begins, where that may tell
+	said    [32]byte // all of what it says
 }
 
 // found is what the store knows, by what it was asked for.
@@ -114,6 +116,7 @@ type found struct {
 	contents map[[32]byte]*contentRecord
 	sets     map[label.ConversationID][]string
 	pointed  map[label.ConversationID]bool
+	owed     map[int]*contentRecord // by the message that ends what was answered by calls
 }
 
 // Begin hashes what a request carries. It asks nobody.
@@ -129,11 +132,12 @@ func (a *Analyzer) Begin(scope label.Scope, r *llm.Request) *History {
 		h.first = min(h.first, r.Results[i].Message)
 		h.Results[i].Hash = a.contentHash(scope, r.ResultText(i))
 	}
+	h.links = h.owing()
 	return h
 }
 
-// traffic tells that there is anything that the store may know of.
-func (h *History) traffic() bool {
+// older tells that the request carries something from before: a model's turn, or tool traffic.
+func (h *History) older() bool {
 	if h.first < h.request.Messages {
 		return true
 	}
@@ -145,9 +149,9 @@ func (h *History) traffic() bool {
 	return false
 }
 
-// Lookup asks the store, once, and decides. A request with no assistant's turn and no tool traffic asks nothing.
+// Lookup asks the store, once, and decides. A request with one text of the person's and nothing from before asks nothing.
 func (h *History) Lookup(ctx context.Context) error {
-	if h.traffic() {
+	if h.older() || len(h.links) > 0 {
 		if err := h.ask(ctx); err != nil {
 			return err
 		}
@@ -187,7 +191,7 @@ func (h *History) ask(ctx context.Context) error {
 		}
 	}
 	tied := len(sets) > 0
-	if !tied {
+	if !tied && h.older() {
 		h.derived = h.beginning()
 		sets[h.derived] = &store.Members{Key: h.setKey(h.derived)}
 		ops = append(ops, sets[h.derived])
@@ -219,6 +223,11 @@ func (h *History) ask(ctx context.Context) error {
 	for i := range h.Results {
 		add(h.Results[i].Hash, false)
 	}
+	owed := make([]*store.Get, len(h.links))
+	for i, l := range h.links {
+		owed[i] = &store.Get{Key: h.owedKey(l.hash), Follow: true}
+		ops = append(ops, owed[i])
+	}
 	if len(ops) == 0 {
 		return nil
 	}
@@ -227,7 +236,18 @@ func (h *History) ask(ctx context.Context) error {
 	}
 	h.found = found{
 		calls: map[string]*callRecord{}, contents: map[[32]byte]*contentRecord{},
-		sets: map[label.ConversationID][]string{}, pointed: map[label.ConversationID]bool{},
+		sets: map[label.ConversationID][]string{}, pointed: map[label.ConversationID]bool{}, owed: map[int]*contentRecord{},
+	}
+	for i, get := range owed {
+		record := readContent(get.Value)
+		if !get.Found || record == nil || record.kind != kindOwed {
+			continue
+		}
+		h.found.owed[h.links[i].message] = record
+		h.found.pointed[record.conversation] = true
+		if get.Members != nil {
+			h.found.sets[record.conversation] = get.Members
+		}
 	}
 	for _, c := range calls {
 		if c.get.Found {

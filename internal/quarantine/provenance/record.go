@@ -27,6 +27,7 @@ type contentRecord struct {
 const (
 	kindTurn   = 't'
 	kindResult = 'r'
+	kindOwed   = 'o' // how a request began that was answered by a call
 )
 
 // recordVersion begins every record. One of another version is not known.
@@ -113,7 +114,7 @@ func (r *contentRecord) append(dst []byte) []byte {
 
 // readContent reads a record; nil when it is none.
 func readContent(b []byte) *contentRecord {
-	if len(b) < 18 || b[0] != recordVersion || b[1] != kindTurn && b[1] != kindResult {
+	if len(b) < 18 || b[0] != recordVersion || b[1] != kindTurn && b[1] != kindResult && b[1] != kindOwed {
 		return nil
 	}
 	r := &contentRecord{kind: b[1]}

@@ -19,6 +19,7 @@ type Released struct {
 	ops     []store.Op
 	members map[string]struct{}
 	grants  map[string]int
+	owing   bool // that the request is answered by a call is noted
 	noted   []noted
 }
 
@@ -41,6 +42,7 @@ func (r *Released) Call(tool, providerID string, arguments, resolved []byte, l l
 	id := newID(h.a.keys, h.scope, h.Conversation, tool, arguments, l)
 	r.ops = append(r.ops, &store.Put{Key: h.callKey(id), Value: record.append(nil), TTL: h.a.c.Keep})
 	r.Context(l)
+	r.owes(l)
 	return id
 }
 

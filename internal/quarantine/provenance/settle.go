@@ -107,6 +107,11 @@ func (h *History) settleConversation() {
 			h.Conversation, h.New = record.conversation, false
 		}
 	}
+	for i := len(h.links) - 1; h.New && i >= 0; i-- {
+		if record := h.found.owed[h.links[i].message]; record != nil {
+			h.Conversation, h.New = record.conversation, false
+		}
+	}
 	switch {
 	case h.New && h.derived != label.ConversationID{}:
 		_, known := h.found.sets[h.derived]
@@ -188,11 +193,13 @@ type progress struct {
 	unproven       int // calls and results that are not verified
 	lastResult     int // its message
 	lastTurn       int // message of the last text of the model's that is known
+	links          int // looked at
+	lastOwed       int // message of the last text that was answered by a call which is not here
 }
 
 // settleParts walks the parts in order.
 func (h *History) settleParts() {
-	at := progress{lastResult: -1, lastTurn: -1}
+	at := progress{lastResult: -1, lastTurn: -1, lastOwed: -1}
 	for i, p := range h.request.Parts {
 		o := &h.Parts[i]
 		switch {
@@ -220,6 +227,11 @@ func (h *History) advance(at *progress, message int) {
 		at.open++
 		if !h.Calls[at.calls].Verified {
 			at.unproven++
+		}
+	}
+	for ; at.links < len(h.links) && h.links[at.links].message < message; at.links++ {
+		if h.found.owed[h.links[at.links].message] != nil {
+			at.lastOwed = h.links[at.links].message
 		}
 	}
 	for ; at.results < len(r.Results) && r.Results[at.results].Message < message; at.results++ {
@@ -254,7 +266,7 @@ func (h *History) settleTurn(i int, p llm.Part, o *PartOrigin, at *progress) {
 		o.Reason, o.Result = ruleReasoning, p.Message > h.first
 	default:
 		// Examples in front of a conversation are the client's to give; the label says that nobody knows who wrote them.
-		o.Reason, o.Result = ruleUnknownTurn, p.Message > h.first || contains(h.request.Text(p), h.prints)
+		o.Reason, o.Result = ruleUnknownTurn, p.Message > h.first || at.lastOwed > at.lastTurn || contains(h.request.Text(p), h.prints)
 	}
 }
 
@@ -264,6 +276,9 @@ func (h *History) settleText(p llm.Part, o *PartOrigin, at progress) {
 	switch {
 	case p.Message < 0:
 		o.Reason = ruleApplication
+	case at.lastOwed > at.lastTurn:
+		*o = PartOrigin{Reason: ruleOwed, Result: true}
+		return
 	case p.Message > h.first && (at.open != 0 || at.unproven != 0 || at.lastTurn <= at.lastResult):
 		*o = PartOrigin{Reason: ruleOwed, Result: true}
 		return
