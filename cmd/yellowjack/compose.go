@@ -90,7 +90,7 @@ func compose(ctx context.Context, cfg *conf.Config, log *slog.Logger, wrap func(
 	}
 	g.closers = append(g.closers, verifier.Close)
 
-	kept, err := openStore(ctx, cfg, secrets)
+	kept, err := openStore(ctx, cfg, secrets, log)
 	if err != nil {
 		return nil, err
 	}

@@ -14,12 +14,23 @@ import (
 	"github.com/yellowjack/yellowjack/policies"
 )
 
-// openStore opens the store of a configuration.
-func openStore(_ context.Context, cfg *conf.Config, _ *store.Keys) (store.Store, error) {
+// openStore opens the store of a configuration. What leaves this process is sealed.
+func openStore(ctx context.Context, cfg *conf.Config, keys *store.Keys, log *slog.Logger) (store.Store, error) {
 	if cfg.Store == "memory" {
 		return store.Memory(store.MemoryConfig{}), nil
 	}
-	return nil, fmt.Errorf("store: Redis is not built yet; write memory")
+	password := ""
+	if !cfg.StorePassword.IsZero() {
+		var err error
+		if password, err = cfg.StorePassword.Reveal(); err != nil {
+			return nil, fmt.Errorf("store_password: %w", err)
+		}
+	}
+	shared, err := store.Redis(ctx, store.RedisConfig{URL: cfg.Store, Password: password, CAFile: cfg.StoreCAFile, Log: log})
+	if err != nil {
+		return nil, fmt.Errorf("%s:%d: store: %w", cfg.File, cfg.Line("store"), err)
+	}
+	return store.Sealed(shared, keys), nil
 }
 
 // newQuarantine makes the quarantine of a configuration; what must be closed comes back too.
