@@ -92,7 +92,7 @@ func TestRequests(t *testing.T) {
 	for shape, size := range map[string]int{shape2k: 2 << 10, shape64k: 64 << 10} {
 		seen := map[string]bool{}
 		for i := range who {
-			b, err := body(shape, 1, i)
+			b, err := body(shape, 1, i, func(_ []byte, n int) (call, error) { return madeUp(i, n), nil })
 			if err != nil || !json.Valid(b) || len(b) < size*9/10 || len(b) > size*11/10 {
 				t.Errorf("%s: %d bytes, %v", shape, len(b), err)
 			}

@@ -2,7 +2,7 @@
 // and Yellowjack with everything on, side by side in one run, and reports ratios: absolute figures depend on the machine,
 // ratios in one run much less.
 //
-// All arms are started, and stand idle while another is measured. A round measures each arm once for each shape of request,
+// For each kind of request all arms are started, and stand idle while another is measured. A round measures each arm once,
 // one after the other, the next round in another order; what a slow moment of the machine does to one arm it soon does
 // to the others. The ratio reported is the median of the rounds' ratios. The load is closed-loop: so many connections, each
 // with one request at a time, from a client written to be cheap (load.go) to an upstream that has its answers ready
@@ -170,7 +170,7 @@ func cold(ctx context.Context, l *lab, o options, r *results) error {
 		if err != nil {
 			return err
 		}
-		reqs, err := requests("gateway", shape2k, 1, strangers)
+		reqs, err := first("gateway", strangers)
 		if err != nil {
 			return err
 		}
@@ -202,46 +202,65 @@ func cold(ctx context.Context, l *lab, o options, r *results) error {
 	return nil
 }
 
-// measure starts all arms and goes round.
+// measure starts the arms anew for each kind of request, so that none carries what another left, and goes round.
 func measure(ctx context.Context, l *lab, o options, who []string, r *results) error {
-	prepared := map[kind][][]byte{}
 	for _, k := range o.kinds() {
-		reqs, err := requests("gateway", k.Shape, k.Tools, who)
-		if err != nil {
+		if err := measureKind(ctx, l, o, who, k, r); err != nil {
 			return err
 		}
-		prepared[k] = reqs
 	}
+	return nil
+}
+
+func measureKind(ctx context.Context, l *lab, o options, who []string, k kind, r *results) error {
 	var arms []*arm
+	defer func() {
+		for _, a := range arms {
+			for _, p := range a.procs {
+				p.stop()
+			}
+		}
+	}()
+	probe, err := first("gateway", who[:1])
+	if err != nil {
+		return err
+	}
+	var ask asker
 	for _, name := range o.arms {
-		a, err := l.begin(ctx, name, prepared[o.kinds()[0]][0])
+		a, err := l.begin(ctx, name, probe[0])
 		if err != nil {
 			return err
 		}
 		arms = append(arms, a)
+		if name == armYellowjack {
+			ask = through(a.addr)
+		}
+	}
+	// The same requests for each arm: the conversations that were held through Yellowjack.
+	reqs, err := requests("gateway", k.Shape, k.Tools, who, ask)
+	if err != nil {
+		return err
 	}
 	// Round -1 warms up and is not kept.
 	for round := -1; round < o.rounds; round++ {
-		for _, k := range o.kinds() {
-			for i := range arms {
-				if ctx.Err() != nil {
-					return ctx.Err()
-				}
-				a := arms[(i+max(round, 0))%len(arms)]
-				length := o.length
-				if round < 0 {
-					length = o.warm
-				}
-				s, err := one(a, k, prepared[k], length)
-				if err != nil {
-					return err
-				}
-				if round < 0 {
-					continue
-				}
-				r.add(a.name, k, s)
-				fmt.Printf("round %d  %-6s %2d tools %2d conns  %-10s %s\n", round+1, k.Shape, k.Tools, k.Connections, a.name, s)
+		for i := range arms {
+			if ctx.Err() != nil {
+				return ctx.Err()
 			}
+			a := arms[(i+max(round, 0))%len(arms)]
+			length := o.length
+			if round < 0 {
+				length = o.warm
+			}
+			s, err := one(a, k, reqs, length)
+			if err != nil {
+				return err
+			}
+			if round < 0 {
+				continue
+			}
+			r.add(a.name, k, s)
+			fmt.Printf("round %d  %-6s %2d tools %2d conns  %-10s %s\n", round+1, k.Shape, k.Tools, k.Connections, a.name, s)
 		}
 	}
 	return nil

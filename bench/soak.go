@@ -12,16 +12,19 @@ import (
 // end of the first fifth, when pools and caches are filled, and at the end of all. Each is the median of samples around
 // it, as a garbage collector's heap goes up and down.
 func soak(ctx context.Context, l *lab, o options, who []string) error {
-	reqs := map[string][][]byte{}
-	for _, s := range o.shapes {
-		var err error
-		if reqs[s], err = requests("gateway", s, 10, who); err != nil {
-			return err
-		}
-	}
-	a, err := l.begin(ctx, armYellowjack, reqs[o.shapes[0]][0])
+	probe, err := first("gateway", who[:1])
 	if err != nil {
 		return err
+	}
+	a, err := l.begin(ctx, armYellowjack, probe[0])
+	if err != nil {
+		return err
+	}
+	reqs := map[string][][]byte{}
+	for _, s := range o.shapes {
+		if reqs[s], err = requests("gateway", s, 10, who, through(a.addr)); err != nil {
+			return err
+		}
 	}
 	var wg sync.WaitGroup
 	outcomes := make([]outcome, len(o.shapes))
