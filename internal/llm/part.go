@@ -4,6 +4,8 @@ import (
 	"bytes"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/yellowjack/yellowjack/internal/strictjson"
 )
 
 // PartKind says what a Part of the context is.
@@ -105,7 +107,7 @@ func (r *Request) CallArguments(i int) []byte {
 		if len(raw) == 0 {
 			raw = []byte(`""`)
 		}
-		text, err := jsontext.AppendUnquote(nil, raw)
+		text, err := strictjson.AppendUnquote(nil, raw)
 		if err != nil { // cannot be: it was read
 			return []byte("{}")
 		}
@@ -157,20 +159,14 @@ func appendStrings(dst, raw []byte) []byte {
 		if raw[at] != '"' {
 			continue
 		}
-		end := at + 1
-		for raw[end] != '"' {
-			if raw[end] == '\\' {
-				end++
-			}
-			end++
-		}
+		end := strictjson.EndOfString(raw, at)
 		if !first {
 			dst = append(dst, '\n')
 		}
 		first = false
 		if literal := raw[at : end+1]; bytes.IndexByte(literal, '\\') < 0 {
 			dst = append(dst, literal[1:len(literal)-1]...)
-		} else if decoded, err := jsontext.AppendUnquote(dst, literal); err == nil {
+		} else if decoded, err := strictjson.AppendUnquote(dst, literal); err == nil {
 			dst = decoded
 		}
 		at = end

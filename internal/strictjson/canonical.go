@@ -54,7 +54,7 @@ func Canonical(doc []byte) ([]byte, error) {
 	for i := 0; i < len(v); {
 		switch c := v[i]; {
 		case c == '"':
-			end := endOfString(v, i) + 1
+			end := EndOfString(v, i) + 1
 			out = append(out, v[i:end]...)
 			i = end
 		case c == '-' || '0' <= c && c <= '9':

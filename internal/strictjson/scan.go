@@ -134,7 +134,7 @@ func (r *Reader) unique(f *frame) bool {
 	name := r.doc[f.name.Start+1 : f.name.End-1]
 	if bytes.IndexByte(name, '\\') >= 0 {
 		var err error
-		if name, err = jsontext.AppendUnquote(nil, f.name.Of(r.doc)); err != nil {
+		if name, err = AppendUnquote(nil, f.name.Of(r.doc)); err != nil {
 			return false
 		}
 	}
@@ -365,20 +365,6 @@ func (r *Reader) explain() error {
 		if int(dec.InputOffset()) > r.pos && dec.StackDepth() == 0 {
 			// A value that it takes, and we do not: not to be taken all the same.
 			return &Error{Offset: r.pos, Reason: ErrSyntax.Error(), kind: ErrSyntax}
-		}
-	}
-}
-
-// endOfString is the index of the closing quote of the valid string that opens at i.
-func endOfString(v []byte, i int) int {
-	for i++; ; i++ {
-		i += bytes.IndexByte(v[i:], '"')
-		slashes := 0
-		for v[i-1-slashes] == '\\' {
-			slashes++
-		}
-		if slashes%2 == 0 {
-			return i
 		}
 	}
 }

@@ -3,8 +3,6 @@ package strictjson
 import (
 	"bytes"
 	"strconv"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Text reads a string and appends its decoded bytes to dst.
@@ -16,7 +14,7 @@ func (r *Reader) Text(dst []byte) ([]byte, Span, error) {
 	if bytes.IndexByte(raw, '\\') < 0 {
 		return append(dst, raw[1:len(raw)-1]...), span, nil
 	}
-	dst, err = jsontext.AppendUnquote(dst, raw)
+	dst, err = AppendUnquote(dst, raw)
 	if err != nil {
 		return dst, Span{}, r.broken()
 	}
@@ -124,6 +122,6 @@ func unquote(raw []byte) (string, error) {
 	if bytes.IndexByte(raw, '\\') < 0 {
 		return string(raw[1 : len(raw)-1]), nil
 	}
-	b, err := jsontext.AppendUnquote(nil, raw)
+	b, err := AppendUnquote(nil, raw)
 	return string(b), err
 }

@@ -3,8 +3,6 @@ package openaichat
 import (
 	"bytes"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/strictjson"
 )
@@ -171,7 +169,7 @@ func (p *parser) repeated(known func(raw []byte) string) (string, llm.Span, erro
 		}
 		return string(bare), span, nil
 	}
-	text, err := jsontext.AppendUnquote(nil, raw)
+	text, err := strictjson.AppendUnquote(nil, raw)
 	return string(text), span, err
 }
 

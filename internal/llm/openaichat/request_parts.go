@@ -5,8 +5,6 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/strictjson"
 )
@@ -270,7 +268,7 @@ func (p *parser) readSource(media *llm.Media) error {
 	raw := span.Of(p.doc)
 	raw = raw[1 : len(raw)-1]
 	if bytes.IndexByte(raw, '\\') >= 0 {
-		if raw, err = jsontext.AppendUnquote(nil, span.Of(p.doc)); err != nil {
+		if raw, err = strictjson.AppendUnquote(nil, span.Of(p.doc)); err != nil {
 			return p.failHere("", "cannot be read")
 		}
 	}

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/strictjson"
 )
@@ -222,7 +220,7 @@ func appendTextOf(dst, doc []byte, span llm.Span) []byte {
 	if bytes.IndexByte(raw, '\\') < 0 {
 		return append(dst, raw[1:len(raw)-1]...)
 	}
-	out, err := jsontext.AppendUnquote(dst, raw)
+	out, err := strictjson.AppendUnquote(dst, raw)
 	if err != nil { // cannot be: it was read
 		return dst
 	}
