@@ -106,9 +106,6 @@ func hosts(list, port string) ([]string, error) {
 		host, p, err := net.SplitHostPort(one)
 		if err != nil {
 			host, p = strings.TrimSuffix(strings.TrimPrefix(one, "["), "]"), port
-			if strings.Contains(host, ":") && host == one {
-				return nil, errors.New("an IPv6 address stands in brackets: [::1]:6379")
-			}
 		}
 		n, err := strconv.ParseUint(p, 10, 16)
 		if host == "" || strings.ContainsAny(host, " /[]") || err != nil || n == 0 {

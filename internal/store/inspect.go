@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -12,15 +13,28 @@ import (
 // oldestRedis is the first that can say when a record expires.
 const oldestRedis = 7
 
-// ErrUnfit is a Redis that cannot be trusted to keep what it is given.
-var ErrUnfit = fmt.Errorf("%w: this Redis cannot be used", ErrUnavailable)
+// ErrUnfit is a Redis that cannot be trusted to keep what it is given. It comes with ErrUnavailable.
+var ErrUnfit = errors.New("store: this Redis cannot be used")
+
+// unfit says why. It wraps nothing, since go-redis hands on what a connection's error wraps in place of that.
+type unfit struct{ why string }
+
+func (u *unfit) Error() string { return ErrUnfit.Error() + ": " + u.why }
+
+// Is tells what it is, in place of wrapping that.
+func (u *unfit) Is(target error) bool { return target == ErrUnfit || target == ErrUnavailable } //nolint:errorlint // both are values
+
+func unfitf(format string, args ...any) error { return &unfit{fmt.Sprintf(format, args...)} }
 
 // inspect looks at a server as soon as there is a connection to it.
 func (c *RedisConfig) inspect(cluster bool) func(context.Context, *redis.Conn) error {
 	return func(ctx context.Context, conn *redis.Conn) error {
 		info, err := conn.Info(ctx).Result()
+		if redis.HasErrorPrefix(err, "NOPERM") {
+			return unfitf("its user must be allowed INFO: %v", err)
+		}
 		if err != nil {
-			return fmt.Errorf("asking for INFO, which the user must be allowed: %w", err)
+			return err
 		}
 		return fit(info, cluster)
 	}
@@ -40,15 +54,15 @@ func fit(info string, cluster bool) error {
 	case said["redis_mode"] == "sentinel":
 		return nil // it keeps nothing
 	case err != nil || version < oldestRedis:
-		return fmt.Errorf("%w: its version is %q; at least %d is needed", ErrUnfit, said["redis_version"], oldestRedis)
+		return unfitf("its version is %q; at least %d is needed", said["redis_version"], oldestRedis)
 	case policy != "noeviction":
-		return fmt.Errorf("%w: its maxmemory-policy is %q, so it may forget labels; set it to noeviction", ErrUnfit, policy)
+		return unfitf("its maxmemory-policy is %q, so it may forget labels; set it to noeviction", policy)
 	case said["role"] != "master":
-		return fmt.Errorf("%w: it is a replica (role %q); name the master, or use redis+sentinel", ErrUnfit, said["role"])
+		return unfitf("it is a replica (role %q); name the master, or use redis+sentinel", said["role"])
 	case cluster && said["cluster_enabled"] != "1":
-		return fmt.Errorf("%w: it is no cluster; write redis in place of redis+cluster", ErrUnfit)
+		return unfitf("it is no cluster; write redis in place of redis+cluster")
 	case !cluster && said["cluster_enabled"] == "1":
-		return fmt.Errorf("%w: it is part of a cluster; write redis+cluster in place of redis", ErrUnfit)
+		return unfitf("it is part of a cluster; write redis+cluster in place of redis")
 	}
 	return nil
 }

@@ -82,7 +82,7 @@ func (m *memory) one(op Op, now time.Time) {
 	case *Put:
 		o.Stored = !o.IfAbsent || m.all[o.Key] == nil
 		if o.Stored {
-			m.set(o.Key, &record{value: bytes.Clone(o.Value), next: o.Next}, now.Add(o.TTL))
+			m.set(o.Key, &record{value: append([]byte{}, o.Value...), next: o.Next}, now.Add(o.TTL))
 		}
 	case *Take:
 		o.Value, o.Found = nil, false
@@ -116,7 +116,7 @@ func (m *memory) one(op Op, now time.Time) {
 		o.Stored = lock != nil && string(lock.value) == o.Owner
 		if o.Stored {
 			m.drop(lock)
-			m.set(o.Key, &record{value: bytes.Clone(o.Value)}, now.Add(o.TTL))
+			m.set(o.Key, &record{value: append([]byte{}, o.Value...)}, now.Add(o.TTL))
 		}
 	case *Incr:
 		o.Value = now.UnixMilli()

@@ -54,7 +54,7 @@ type shared struct {
 // a second Take or Lock would be answered otherwise. While Redis is away every Do fails within the Timeout, and
 // at once when nobody listens; connections are made anew as soon as it is back.
 //
-// The user needs: +info +eval +evalsha +ping +time, +get +set +del +exists +strlen +pttl +pexpiretime +pexpireat, +hget +hmget +hgetall +hset +hsetnx +hdel
+// The user needs: +info +eval +evalsha +time, +get +set +del +exists +strlen +pttl +pexpiretime +pexpireat, +hget +hmget +hgetall +hset +hsetnx +hdel
 // +hkeys +hincrby, keys ~{*; in a cluster +cluster|slots besides.
 func Redis(ctx context.Context, c RedisConfig) (Store, error) {
 	c.defaults()

@@ -259,3 +259,21 @@ func (b *buffer) reset() {
 	defer b.mu.Unlock()
 	b.b.Reset()
 }
+
+// Disk is what the server has written to its append-only files.
+func (r *Redis) Disk() []byte {
+	r.t.Helper()
+	files, err := filepath.Glob(filepath.Join(r.dir, "appendonlydir", "*"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	var all []byte
+	for _, f := range files {
+		b, err := os.ReadFile(f) //nolint:gosec // the server's own
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		all = append(all, b...)
+	}
+	return all
+}
