@@ -2,6 +2,7 @@ package extproc_test
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -34,6 +35,49 @@ func BenchmarkExchange(b *testing.B) {
 		all := messages(b, w, archive)
 		b.Run(name, func(b *testing.B) {
 			service := w.service(b, nowhere{}, nil)
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := service.Process(&script{ctx: b.Context(), in: all}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkResults is an exchange with 20 results of 2 KB: that pass, that are quarantined and known, and the same with none.
+func BenchmarkResults(b *testing.B) {
+	w := newWorld(b)
+	archive, err := txtar.ParseFile("testdata/result-trusted.txtar")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, id := range map[string]string{"passed": "query", "cached": "issue"} {
+		tool := map[string]string{"query": "snowflake__query", "issue": "github__get_issue"}[id]
+		var history strings.Builder
+		history.WriteString(`{"role":"user","content":"Work on it."}`)
+		for i := range 20 {
+			call := fmt.Sprintf("${called:%s:%d}", id, i)
+			fmt.Fprintf(&history, `,{"role":"assistant","content":null,"tool_calls":[{"id":%q,"type":"function","function":{"name":%q,"arguments":"{}"}}]},{"role":"tool","tool_call_id":%q,"content":%q}`,
+				call, tool, call, fmt.Sprintf(`{"number":%d,"state":"open","title":"x","body":"%s"}`, i, strings.Repeat("what somebody wrote ", 100)))
+		}
+		one := &txtar.Archive{}
+		for _, f := range archive.Files {
+			switch {
+			case f.Name == "in request-body":
+				f.Data = []byte(`{"model":"mock/small","messages":[` + w.many(b, history.String()) + `],"tools":[{"type":"function","function":{"name":"snowflake__query","parameters":{"type":"object"}}}]}`)
+			case !strings.HasPrefix(f.Name, "in "):
+				continue
+			}
+			one.Files = append(one.Files, f)
+		}
+		one.Files = append(one.Files, txtar.File{Name: "in response-headers", Data: []byte(":status: 200\ncontent-type: application/json\n")}, txtar.File{
+			Name: "in response-body end",
+			Data: []byte(`{"id":"c1","object":"chat.completion","created":1,"model":"small","choices":[{"index":0,"message":{"role":"assistant","content":"Fine."},"finish_reason":"stop"}]}` + "\n"),
+		})
+		b.Run(name, func(b *testing.B) {
+			service := w.service(b, nowhere{}, nil)
+			all := messages(b, w, one)
 			b.ReportAllocs()
 			for b.Loop() {
 				if err := service.Process(&script{ctx: b.Context(), in: all}); err != nil {

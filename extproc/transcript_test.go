@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -28,17 +30,89 @@ import (
 
 // TestTranscripts plays testdata/*.txtar. A file named "in KIND …" is one message of Envoy's (its text is the headers,
 // one a line, or the body); "out" is what the service sent, and "audit" the line that it left. ${sara} in a header
-// stands for a valid token of hers; ${expired} and the like for bad ones.
+// stands for a valid token of hers; ${expired} and the like for bad ones. A file named "then" begins another exchange, whose "out 2"
+// and "audit 2" follow. In a message, ${ref:0} stands for the first reference that the model was shown so far, ${ref:0:3-9} for a piece
+// of it, and ${id:0} for the first id of a call that was released.
 func TestTranscripts(t *testing.T) {
 	w := newWorld(t)
 	txtest.Play(t, "testdata/*.txtar", func(t *testing.T, archive *txtar.Archive) []txtar.File {
-		sink := &lastRecord{}
-		stream := &script{ctx: t.Context(), in: messages(t, w, archive)}
-		end := w.service(t, sink, nil).Process(stream)
-		return []txtar.File{
-			{Name: "out", Data: []byte(render(stream.sent, end))},
-			{Name: "audit", Data: []byte(sink.render(t))},
+		var files []txtar.File
+		seen := &said{}
+		for n, one := range exchanges(archive) {
+			sink := &lastRecord{}
+			stream := &script{ctx: t.Context(), in: messages(t, w, one), said: seen}
+			end := w.service(t, sink, nil).Process(stream)
+			suffix := ""
+			if n > 0 {
+				suffix = fmt.Sprint(" ", n+1)
+			}
+			files = append(
+				files, txtar.File{Name: "out" + suffix, Data: []byte(render(stream.sent, end))},
+				txtar.File{Name: "audit" + suffix, Data: []byte(sink.render(t))},
+			)
 		}
+		return files
+	})
+}
+
+// exchanges are the archives of each exchange of one.
+func exchanges(archive *txtar.Archive) []*txtar.Archive {
+	out := []*txtar.Archive{{}}
+	for _, f := range archive.Files {
+		if f.Name == "then" {
+			out = append(out, &txtar.Archive{})
+			continue
+		}
+		last := out[len(out)-1]
+		last.Files = append(last.Files, f)
+	}
+	return out
+}
+
+// said is what a model was shown and a client got, for the messages that follow.
+type said struct{ refs, ids []string }
+
+var (
+	placeholder = regexp.MustCompile(`[$][{](ref|id):(\d+)(?::(\d*)-(\d*))?[}]`)
+	refName     = regexp.MustCompile(`[$]ref_[a-z2-7]{16}`)
+	callID      = regexp.MustCompile(`yj_[A-Za-z0-9_-]{34}`)
+)
+
+// note reads what went out.
+func (s *said) note(m *extprocv3.ProcessingResponse) {
+	up := m.GetRequestBody().GetResponse().GetBodyMutation().GetBody()
+	s.refs = unique(s.refs, refName.FindAllString(string(up), -1))
+	down := m.GetResponseBody().GetResponse().GetBodyMutation().GetStreamedResponse().GetBody()
+	s.ids = unique(s.ids, callID.FindAllString(string(down), -1))
+}
+
+func unique(list, more []string) []string {
+	for _, s := range more {
+		if !slices.Contains(list, s) {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// fill puts what was said in the place of ${ref:…} and ${id:…}.
+func (s *said) fill(body []byte) []byte {
+	return placeholder.ReplaceAllFunc(body, func(match []byte) []byte {
+		m := placeholder.FindSubmatch(match)
+		list := s.refs
+		if string(m[1]) == "id" {
+			list = s.ids
+		}
+		n, _ := strconv.Atoi(string(m[2]))
+		if n >= len(list) {
+			return match
+		}
+		from, _ := strconv.Atoi(string(m[3]))
+		to, err := strconv.Atoi(string(m[4]))
+		if err != nil {
+			to = len(list[n])
+		}
+		return []byte(list[n][from:to])
 	})
 }
 
@@ -47,6 +121,7 @@ type script struct {
 	ctx  context.Context
 	in   []*extprocv3.ProcessingRequest
 	sent []*extprocv3.ProcessingResponse
+	said *said // nil: nothing is filled in
 }
 
 func (s *script) Context() context.Context { return s.ctx }
@@ -61,12 +136,24 @@ func (s *script) Recv(time.Duration) ([]byte, error) {
 	}
 	m := s.in[0]
 	s.in = s.in[1:]
+	if s.said != nil {
+		for _, body := range []*extprocv3.HttpBody{m.GetRequestBody(), m.GetResponseBody()} {
+			if body != nil {
+				body.Body = s.said.fill(body.GetBody())
+			}
+		}
+	}
 	return proto.Marshal(m)
 }
 
 func (s *script) Send(replies []extproc.Reply) error {
 	sent, err := decoded(replies)
 	s.sent = append(s.sent, sent...)
+	for _, m := range sent {
+		if s.said != nil {
+			s.said.note(m)
+		}
+	}
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -38,6 +39,8 @@ type world struct {
 	table    *route.Table
 	keys     *credential.Store
 	words    *strings.Replacer // ${sara} and the like
+	released func(token, tool string) string
+	sara     string
 
 	store     store.Store
 	storeKeys *store.Keys
@@ -66,6 +69,8 @@ policies:
       snowflake__query: {allow: ["group:finance"], effect: read, result: trusted, confidentiality: internal}
       slack__post_message: {allow: ["group:comms"], effect: write, audience: public}
       github__get_issue: {allow: ["*"], effect: read, result: untrusted}
+      notes__write: {allow: ["*"], effect: write, args: {text: text, title: any}}
+      files__delete: {allow: ["*"], effect: destructive, args: {path: trusted}}
       ads__banner: {allow: ["*"], effect: read, result: drop}
 `
 
@@ -126,6 +131,7 @@ func newWorld(t testing.TB) *world {
 		return s
 	}
 	sara := token(map[string]any{"sub": "sara", "email": "sara@example.com", "email_verified": true, "groups": []string{"finance"}})
+	w.released, w.sara = released, sara
 	w.words = strings.NewReplacer(
 		"${sara}", sara,
 		"${called:query}", released(sara, "snowflake__query"), "${called:issue}", released(sara, "github__get_issue"), "${called:banner}", released(sara, "ads__banner"),
@@ -136,6 +142,21 @@ func newWorld(t testing.TB) *world {
 	)
 	return w
 }
+
+// many puts ids of calls that were released to Sara in the place of ${called:NAME:N}, another for each N.
+func (w *world) many(t testing.TB, text string) string {
+	t.Helper()
+	ids := map[string]string{}
+	return manyCalled.ReplaceAllStringFunc(text, func(s string) string {
+		if ids[s] == "" {
+			tool := map[string]string{"query": "snowflake__query", "issue": "github__get_issue"}[manyCalled.FindStringSubmatch(s)[1]]
+			ids[s] = w.released(w.sara, tool)
+		}
+		return ids[s]
+	})
+}
+
+var manyCalled = regexp.MustCompile(`[$][{]called:(\w+):\d+[}]`)
 
 // tokens puts real tokens in the place of ${…}.
 func (w *world) tokens(text string) string { return w.words.Replace(text) }
