@@ -37,6 +37,10 @@ type Record struct {
 	Parent   string `json:"parent_exchange,omitempty"`
 	Purpose  string `json:"purpose,omitempty"`
 
+	// A call of the tool walk: what an MCP client asked, and of which server. What it was about stands in Calls.
+	Method string `json:"mcp_method,omitempty"`
+	Server string `json:"mcp_server,omitempty"`
+
 	Path           string `json:"path,omitempty"`
 	Status         int    `json:"status,omitempty"`
 	UpstreamStatus int    `json:"upstream_status,omitempty"`

@@ -1,0 +1,102 @@
+package mcpbroker
+
+import (
+	"strings"
+	"time"
+
+	"github.com/yellowjack/yellowjack/internal/audit"
+	"github.com/yellowjack/yellowjack/internal/label"
+	"github.com/yellowjack/yellowjack/mcpbroker/relay"
+	"github.com/yellowjack/yellowjack/policies"
+)
+
+// record is the audit line of one call. A call is answered only once its line was taken.
+type record struct {
+	b     *Broker
+	t     *target
+	line  audit.Record
+	began time.Time
+	spent time.Duration // by the server
+	tool  audit.Call
+}
+
+func (b *Broker) begin(c *relay.Call, t *target) *record {
+	p := c.Principal
+	r := &record{b: b, t: t, began: time.Now()}
+	r.line = audit.Record{
+		Time: r.began.UTC(), Issuer: p.Issuer(), Subject: p.Subject(), User: p.User(), Client: p.Client(),
+		Path: pathOf(c.Set), Method: c.Method, Server: t.server.name,
+	}
+	r.tool = audit.Call{Tool: clip(t.full)}
+	return r
+}
+
+func pathOf(set string) string {
+	if set == "" {
+		return "/mcp"
+	}
+	return "/mcp/" + set
+}
+
+// decided notes what policy said.
+func (r *record) decided(d policies.CallsDecision) {
+	r.line.DecisionID, r.line.PolicyRevision = d.ID, d.Revision
+	r.tool.DecisionID, r.tool.PolicyRevision = d.ID, d.Revision
+	r.tool.Rule = d.Calls[0].Rule
+	r.line.Rule = d.Calls[0].Rule
+}
+
+func (r *record) sent(began time.Time) { r.spent += time.Since(began) }
+
+func (r *record) labelled(l label.Label, size int) {
+	text := l.Integrity.String() + "/" + l.Confidentiality.String()
+	r.line.Label = text
+	r.line.Results = []audit.Result{{Tool: r.tool.Tool, Treatment: policies.Pass, Label: text, Bytes: size}}
+}
+
+// refuse writes that a call was refused, and answers so.
+func (r *record) refuse(a relay.Answer, code, reason string) (relay.Answer, error) {
+	r.line.Decision, r.line.Code, r.line.Reason, r.tool.Reason = "refuse", code, reason, reason
+	return a, r.write()
+}
+
+// wait writes that a call waits for somebody.
+func (r *record) wait(a relay.Answer, code string) (relay.Answer, error) {
+	r.line.Decision, r.line.Code = "answer", code
+	r.tool.Allowed = code != "confirm"
+	return a, r.write()
+}
+
+// answered writes what a server answered.
+func (r *record) answered(a relay.Answer, code string) (relay.Answer, error) {
+	r.line.Decision, r.line.Code = "allow", code
+	r.tool.Allowed = true
+	return a, r.write()
+}
+
+// fail writes that something could not be done.
+func (r *record) fail(code, reason string) error {
+	r.line.Decision, r.line.Code, r.line.Reason = "upstream_error", code, reason
+	r.tool.Allowed = strings.HasPrefix(code, "upstream")
+	return r.write()
+}
+
+func (r *record) write() error {
+	took := time.Since(r.began)
+	r.line.DurationMS, r.line.OwnMicros = took.Milliseconds(), max(took-r.spent, 0).Microseconds()
+	r.line.Calls = []audit.Call{r.tool}
+	r.b.metrics.calls.WithLabelValues(r.t.server.name, r.t.method, r.line.Decision).Inc()
+	return r.b.c.Audit.Write(&r.line)
+}
+
+// noteUnknown writes down a call of what there is not for the caller, and answers as for anything that there is not.
+func (b *Broker) noteUnknown(c *relay.Call, full string, a relay.Answer) (relay.Answer, error) {
+	s, _, ok := b.names.split(full)
+	if !ok {
+		if s, _, ok = b.names.splitURI(full); !ok {
+			s = &server{name: "unknown"}
+		}
+	}
+	r := b.begin(c, &target{method: c.Method, server: s, full: full})
+	return r.refuse(a, "unknown", "it is not there for this principal")
+}
