@@ -74,17 +74,26 @@ func TestNotVisibleIsNeverCalled(t *testing.T) {
 		"r.rego": requestPolicy(`{"allowed": true, "tools": {n: "offer" | some n in input.names}, "results": []}`),
 	})
 	names := []string{"a", "b", "c", "as_a", "as_b", "as_c", "ghost", "", "A", "a ", "*"}
+	// An engine takes as long to make as hundreds of decisions, so the draws share a few.
+	const worlds = 16
+	drawn := rapid.Custom(drawData)
 	for _, dir := range []string{"", allowAll} {
+		engines, all := make([]*Engine, worlds), make([]map[string]any, worlds)
+		for i := range worlds {
+			all[i] = drawn.Example(i)
+			e, err := New(t.Context(), Config{Data: all[i], Folder: dir, Timeout: time.Minute})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer e.Close()
+			engines[i] = e
+		}
 		rapid.Check(t, func(rt *rapid.T) {
-			data := drawData(rt)
+			world := rapid.IntRange(0, worlds-1).Draw(rt, "world")
+			data, e := all[world], engines[world]
 			p := Principal{Client: rapid.SampledFrom([]string{"agent", "other", ""}).Draw(rt, "who")}
 			p.Subjects = rapid.SliceOfN(rapid.SampledFrom([]string{"group:x", "group:y", "user:u@example.com", "user:v@example.com", "*"}), 0, 2).Draw(rt, "subjects")
 			p.Teams = rapid.SliceOfN(rapid.SampledFrom([]string{"s", "t", "v"}), 0, 2).Draw(rt, "teams")
-			e, err := New(t.Context(), Config{Data: data, Folder: dir, Timeout: time.Minute})
-			if err != nil {
-				rt.Fatal(err)
-			}
-			defer e.Close()
 			calls, request := &ToolcallInput{Principal: p, Context: label.Clean()}, &RequestInput{Principal: p, Context: label.Clean()}
 			for i := range rapid.IntRange(1, 6).Draw(rt, "calls") {
 				tool := rapid.SampledFrom(names).Draw(rt, "tool")
