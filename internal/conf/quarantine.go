@@ -49,7 +49,8 @@ const ownWork = 5 * time.Second
 
 func (q *Quarantine) defaults() {
 	q.Timeout = QuarantineTimeout{Result: 8 * time.Second, Request: 15 * time.Second}
-	q.CapacityBits = QuarantineCapacity{Result: 64, Conversation: 256, PrincipalHour: 4096}
+	// Measured on AgentDojo (e2e/agentdojo): at 64 bits a result 45 of 97 tasks are done, at 256 there are 64, and more brings 2.
+	q.CapacityBits = QuarantineCapacity{Result: 256, Conversation: 1024, PrincipalHour: 16384}
 	q.Rounds = 2
 	q.Concurrency = 64
 	q.Keep = 24 * time.Hour
