@@ -3,12 +3,15 @@ package extproc_test
 import (
 	"bytes"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/yellowjack/yellowjack/extproc"
 	"github.com/yellowjack/yellowjack/internal/audit"
+	"github.com/yellowjack/yellowjack/internal/quarantine"
 )
 
 // nowhere is an audit that takes everything.
@@ -76,7 +79,13 @@ func BenchmarkResults(b *testing.B) {
 			Data: []byte(`{"id":"c1","object":"chat.completion","created":1,"model":"small","choices":[{"index":0,"message":{"role":"assistant","content":"Fine."},"finish_reason":"stop"}]}` + "\n"),
 		})
 		b.Run(name, func(b *testing.B) {
-			service := w.service(b, nowhere{}, nil)
+			guard, err := quarantine.New(quarantine.Config{
+				Store: w.store, Keys: w.storeKeys, Result: 400, Conversation: 1e5, PrincipalHour: 1e6, Log: slog.New(slog.DiscardHandler),
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			service := w.service(b, nowhere{}, func(c *extproc.Config) { c.Quarantine = guard })
 			all := messages(b, w, one)
 			b.ReportAllocs()
 			for b.Loop() {

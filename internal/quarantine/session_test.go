@@ -290,6 +290,14 @@ func TestOthers(t *testing.T) {
 	hers.says(t, "ok")
 	name := names.FindString(hers.upstream)
 	his := w.send(t, mona, w.after(t, mona, "get_issue", "nothing"))
+	for who, same := range map[string]*sent{"mona": w.send(t, mona, w.after(t, mona, "get_issue", issue)), "sara again": w.send(t, sara, w.after(t, sara, "get_issue", issue))} {
+		if strings.Contains(same.upstream, name) {
+			t.Errorf("%s has the same name for the same content", who)
+		}
+	}
+	if his.session.Look(t.Context(), toolCall(`{"body":"`+name+`"}`)).Bad == nil {
+		t.Error("policy would be asked about a reference that is none")
+	}
 	made := "$ref_aaaaaaaabbbbbbbb"
 	var texts []string
 	for _, n := range []string{name, made} {

@@ -227,6 +227,9 @@ func (s *Session) reserve(ctx context.Context, work []*quarantined, what []byte)
 // issue names the references of a skeleton, and has them kept.
 func (s *Session) issue(q *quarantined) {
 	q.names = s.table.Add(q.hash, q.piece.Tool, untrusted(q.label), q.skeleton.References)
+	if q.piece.Result >= 0 && s.history.Results[q.piece.Result].Kept && q.report.Bits == 0 && q.status == "" {
+		return // they were written down together with the label, and nothing is shown that was not shown then
+	}
 	if op := s.table.Record(q.hash, s.g.c.Keep); op != nil {
 		s.release.Also(op)
 	}

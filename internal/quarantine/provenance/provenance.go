@@ -73,6 +73,7 @@ type ResultOrigin struct {
 	Tool     string // whose call it answers; "" when that is not proven
 	Verified bool
 	Known    bool        // the ledger has seen this content
+	Kept     bool        // and what goes with it was written down, in this conversation
 	Label    label.Label // what is known of the content from before; label.Clean when nothing is
 	Hash     [32]byte    // of the content, for this principal alone
 	Reason   string

@@ -174,6 +174,7 @@ func (h *History) settleResults() {
 		}
 		if record := h.found.contents[o.Hash]; record != nil {
 			o.Known, o.Label = true, record.label
+			o.Kept = record.conversation == h.Conversation
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"hash"
 	"strings"
+	"sync"
 
 	"github.com/yellowjack/yellowjack/internal/label"
 	"github.com/yellowjack/yellowjack/internal/store"
@@ -37,14 +38,15 @@ type Minter struct{ Keys *store.Keys }
 
 // Issuer makes the names of one conversation of one principal. It may be copied and used by any number of goroutines.
 type Issuer struct {
-	key    [32]byte
-	record string // what the keys of its records begin with
+	macs   *sync.Pool // of hash.Hash, under the conversation's key
+	record string     // what the keys of its records begin with
 }
 
 // For is the issuer of a conversation.
 func (m Minter) For(scope label.Scope, conversation label.ConversationID) Issuer {
+	key := m.Keys.MAC("reference", []byte(scope.Tenant), []byte(scope.Principal), conversation[:])
 	return Issuer{
-		key:    m.Keys.MAC("reference", []byte(scope.Tenant), []byte(scope.Principal), conversation[:]),
+		macs:   &sync.Pool{New: func() any { return hmac.New(sha256.New, key[:]) }},
 		record: m.Keys.Slot(scope) + "ref:" + hex.EncodeToString(conversation[:]) + ":",
 	}
 }
@@ -62,31 +64,34 @@ func Content(tool string, content []byte) [32]byte {
 
 // Mint is the name of what stands at a place of a content.
 func (i Issuer) Mint(content [32]byte, at string) Name {
-	return i.result(content).mint(at)
+	m := i.result(content)
+	defer m.done(i)
+	return m.mint(at)
 }
 
-// minting is the issuer of one content's names, for one goroutine.
+// minting is the issuer of one content's names, for one goroutine, until it is done.
 type minting struct {
-	mac  hash.Hash
-	sum  [sha256.Size]byte
-	text []byte
-	name string // as far as it is the result's
+	mac     hash.Hash
+	content [32]byte
+	sum     [sha256.Size]byte
+	text    []byte
+	name    string // as far as it is the result's
 }
 
 func (i Issuer) result(content [32]byte) *minting {
-	m := hmac.New(sha256.New, i.key[:])
-	_, _ = m.Write(content[:])
-	out := &minting{mac: hmac.New(sha256.New, m.Sum(nil))}
+	out := &minting{mac: i.macs.Get().(hash.Hash), content: content}
 	out.name = prefix + out.spell("r", "")
 	return out
 }
+
+func (m *minting) done(i Issuer) { i.macs.Put(m.mac) }
 
 func (m *minting) mint(at string) Name { return Name(m.name + m.spell("v", at)) }
 
 // spell is the letters of something; what says which of both kinds it is.
 func (m *minting) spell(what, at string) string {
 	m.mac.Reset()
-	m.text = append(append(m.text[:0], what...), at...)
+	m.text = append(append(append(m.text[:0], m.content[:]...), what...), at...)
 	_, _ = m.mac.Write(m.text)
 	return spell(m.mac.Sum(m.sum[:0]))
 }

@@ -64,6 +64,7 @@ func NewTable(i Issuer, s store.Store) *Table {
 // Add issues the references of a projected result, and returns their names in order. content is Content's.
 func (t *Table) Add(content [32]byte, tool string, l label.Label, references []project.Reference) []Name {
 	m := t.issuer.result(content)
+	defer m.done(t.issuer)
 	names := make([]Name, len(references))
 	for i, r := range references {
 		names[i] = m.mint(r.At)
@@ -165,7 +166,9 @@ func (t *Table) Lookup(ctx context.Context, name Name) (Entry, error) {
 // Record is the operation that keeps the references of a result which was added, for exchanges in whose history it no longer is.
 // It is nil when there is nothing to keep.
 func (t *Table) Record(content [32]byte, keep time.Duration) store.Op {
-	letters := t.issuer.result(content).name[len(prefix):]
+	m := t.issuer.result(content)
+	m.done(t.issuer)
+	letters := m.name[len(prefix):]
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	r := t.results[letters]
