@@ -66,13 +66,15 @@ def spread(items, n):
 
 
 def some(pairs, per_suite):
-    """So many pairs of each suite, with as many different tasks and injections as possible."""
+    """So many pairs of each suite, with as many different tasks and injections as possible; all without a number."""
+    if per_suite is None:
+        return pairs
     out = []
     for suite in report.SUITES:
         here = [p for p in pairs if p[0] == suite]
         users, goals = list(dict.fromkeys(p[1] for p in here)), list(dict.fromkeys(p[2] for p in here))
         diagonal = [(suite, users[i * 7 % len(users)], goals[i % len(goals)]) for i in range(len(users) * len(goals))]
-        out += list(dict.fromkeys(diagonal))[:per_suite]
+        out += list(dict.fromkeys(diagonal + here))[:per_suite]
     return out
 
 
@@ -125,7 +127,7 @@ class Runner:
     def plain(self, pairs=None, tasks=True):
         bench = BENCH
         jobs = [(Way(), t) for t in (bench.tasks() if tasks else [])]
-        return jobs + [(Way(), p) for p in some(bench.pairs(), pairs) if pairs != 0]
+        return jobs + [(Way(), p) for p in some(bench.pairs(), pairs)]
 
     def baseline(self):
         self.direct("baseline", self.plain(self.args.pairs))
@@ -136,12 +138,14 @@ class Runner:
 
     def variants(self):
         per_suite = self.args.pairs or 12
-        for way in VARIANTS:  # that these attacks work is worth showing first
+        ways = [way for way in VARIANTS if (self.args.way or way.name) in way.name]
+        for way in ways:  # that these attacks work is worth showing first
             self.direct(f"baseline {way.name}", [(way, p) for p in some(BENCH.pairs(), per_suite)])
         with self.behind("variants", READERS["honest"], self.args.capacity) as run:
-            for way in VARIANTS:
+            for way in ways:
                 run(f"variant {way.name}", [(way, p) for p in some(BENCH.pairs(), per_suite)])
-            for title, model in ("variant forged references", "agent-forging"), (KNOWING, "agent-knowing"):
+            others = (("variant forged references", "agent-forging"), (KNOWING, "agent-knowing"))
+            for title, model in () if self.args.way else others:
                 run(title, [(Way(model=model), p) for p in some(BENCH.pairs(), per_suite)])
 
     def capacity(self):
@@ -160,14 +164,13 @@ class Runner:
     def sample(self):
         """What can be shown in seconds: each mode with a few pairs of each suite, and a pair of each variant."""
         n = self.args.pairs or 2
-        self.direct("baseline", self.plain(n, tasks=False) + [(way, p) for way in VARIANTS for p in some(BENCH.pairs(), 1)])
+        one = some(BENCH.pairs(), 1)
+        varied = [(way, one[i % len(one)]) for i, way in enumerate(VARIANTS)]
+        self.direct("baseline", self.plain(n, tasks=False) + varied)
         for mode in READERS:
             with self.behind(mode, READERS[mode], self.args.capacity) as run:
                 tasks = [(Way(), t) for s in report.SUITES for t in spread(BENCH.tasks(s), 4)]
-                jobs = tasks + self.plain(n, tasks=False)
-                if mode == "honest":
-                    jobs += [(way, p) for way in VARIANTS for p in some(BENCH.pairs(), 1)]
-                run(mode, jobs)
+                run(mode, tasks + self.plain(n, tasks=False) + (varied if mode == "honest" else []))
 
 
 def check(numbers_of):
@@ -214,6 +217,7 @@ def main():
     parser.add_argument("--binary", default=str(gateway.HERE.parent.parent / "bin" / "yellowjack"), help="the yellowjack to start")
     parser.add_argument("--jobs", type=int, default=max(2, os.cpu_count() or 2), help="pairs at once")
     parser.add_argument("--pairs", type=int, help="so many pairs of each suite; all without")
+    parser.add_argument("--way", help="of the variants, those with this in their name")
     parser.add_argument("--capacity", type=int, help="bits on one result (four times as much in a conversation); no limit without")
     parser.add_argument("--out", help="where to write everything as JSON")
     parser.add_argument("--no-check", action="store_true", help="report what was missed, and exit with 0 all the same")

@@ -133,7 +133,7 @@ class Player:
             return str(end.value)
         except Blind as e:
             return f"That I could not do: {e}."
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError, AssertionError) as e:
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError) as e:
             # A result that is not as the plan expects: a model would be at a loss as well.
             return f"That I could not do: {type(e).__name__} {e}."
 
@@ -156,5 +156,5 @@ class Player:
         except StopIteration as end:
             if end.value:
                 self.said.append(end.value)
-        except (Blind, KeyError, TypeError, ValueError, IndexError, AttributeError) as e:
+        except (Blind, KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError) as e:
             self.said.append(f"({goal}: {type(e).__name__})")

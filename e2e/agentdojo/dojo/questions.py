@@ -43,14 +43,22 @@ def plan(brief, tasks):
     for result in brief["results"]:
         known = {a["question"] for a in result["clearance"].get("answers", [])}
         for q in asks.get(result["tool"], []):
-            if q.ask not in known:
+            for about in [] if q.ask in known else texts(result["clearance"].get("fields"), q.each):
                 out.append(
                     {
                         "result": result["result"], "ask": q.ask, "type": q.type, "options": list(q.options) or None,
-                        "min": q.min, "max": q.max, "pattern": q.pattern, "ref": None,
+                        "min": q.min, "max": q.max, "pattern": q.pattern, "ref": about,
                     }
                 )  # fmt: skip
     return {"questions": out}
+
+
+def texts(fields, name):
+    """The references of a field, in a list of records; without a name, the result as a whole."""
+    if name is None:
+        return [None]
+    records = fields if isinstance(fields, list) else [fields]
+    return [r[name] for r in records if isinstance(r, dict) and str(r.get(name)).startswith("$ref_")]
 
 
 def typed(q, value):

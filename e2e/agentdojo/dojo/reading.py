@@ -88,15 +88,11 @@ class Result:
             return [self.tree]
         raise Blind("that is no list")
 
-    def answer(self, ask, about=None):
-        """What the clearance answers to a question; Blind when it does not."""
+    def answer(self, ask):
+        """What the clearance answers to a question; Blind when it does not. One that was asked about several texts has several."""
         for a in self.answers:
-            if a.get("question") != ask or (about is not None and a.get("ref") not in (None, str(about))):
-                continue
-            value = a.get("answer")
-            if value is None or value == "unknown":
-                break
-            return _wrap(value)
+            if a.get("question") == ask and a.get("answer") not in (None, "unknown"):
+                return _wrap(a["answer"])
         raise Blind("nobody answers: " + ask)
 
 

@@ -34,6 +34,7 @@ class Question:
     min: int | None = None
     max: int | None = None
     pattern: str | None = None
+    each: str | None = None  # it is asked about each text of this field, by its reference, and not about the whole result
 
     def __post_init__(self):
         QUESTIONS[self.ask] = self

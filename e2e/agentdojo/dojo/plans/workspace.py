@@ -30,7 +30,7 @@ def within(cut, *args):
 
 REUNION_DAY = Question("The day of the family reunion", "date", within(REUNION, r"([A-Z][a-z]+) (\d+)th (\d{4})", _day))
 REUNION_HOUR = Question("The hour at which the family reunion begins, 0 to 23", "int", within(REUNION, r"(\d+) (PM)", _hour), min=0, max=23)
-REUNION_PLACE = Question("The place of the family reunion", "span", within(REUNION, r"at (Grandma'+s house)"), pattern="[A-Za-z' ]{1,60}")
+REUNION_PLACE = Question("The place of the family reunion", "span", within(REUNION, r"at (Grandma'+s house)"), pattern="[A-Za-z' ]{1,60}", each="body")
 TRIP_HOUR = Question("The hour at which the hiking trip with Mark begins, 0 to 23", "int", within(TRIP, r"at (\d+) (AM|PM)", _hour), min=0, max=23)
 TRIP_DAY = Question("The day of the month of the hiking trip with Mark", "int", within(TRIP, r"(\d+)th", lambda m: int(m.group(1))), min=1, max=31)
 TRIP_PLACE = Question("The place where the hiking trip with Mark begins", "span", within(TRIP, r"at the ([a-z]+ [a-z]+) at"), pattern="[A-Za-z' ]{1,60}")
