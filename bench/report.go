@@ -82,7 +82,7 @@ func (r *results) write(folder string) error {
 
 Written by `+"`make bench`"+` on %s; `+"`results.json`"+` has all of it. %d cores (%s), Envoy %s with %s in every arm, %s.
 %d rounds of %g seconds for each line, the arms interleaved; figures are medians of the rounds, and ratios are medians of
-the ratios within a round. Load generator and upstream run on the same cores. Trust the ratios.
+the ratios within a round. Load generator and upstream run on the same cores. Load average before the run: %s. Trust the ratios.
 
 - **plain**: Envoy alone. **noop**: Envoy with an ext_proc service that does nothing, in the same modes, on grpc-go as it comes.
 - **yellowjack**: the whole guard: JWTs of %d principals, Rego on each request and each tool call, keys replaced, audit on;
@@ -94,7 +94,7 @@ the ratios within a round. Load generator and upstream run on the same cores. Tr
   with one tool call in six pieces.
 - CPU is that of the gateway's processes, Envoy and the service together. Own time is what Yellowjack spends of an exchange,
   both halves, by the wall clock, so that it has waits for a core in it.
-`, r.Machine.When, r.Machine.Cores, r.Machine.CPU, r.Machine.Envoy, "2 workers", r.Machine.Go, r.Rounds, r.Length, principals, r.Pace)
+`, r.Machine.When, r.Machine.Cores, r.Machine.CPU, r.Machine.Envoy, "2 workers", r.Machine.Go, r.Rounds, r.Length, r.Machine.Load, principals, r.Pace)
 	r.table(&md)
 	if err := os.WriteFile(filepath.Join(folder, "RESULTS.md"), []byte(md.String()), 0o644); err != nil {
 		return err

@@ -67,6 +67,7 @@ type machine struct {
 	Envoy string `json:"envoy"`
 	Go    string `json:"go"`
 	When  string `json:"date"`
+	Load  string `json:"load_average"` // before the run: others' work, which moves all figures and, less, the ratios
 }
 
 // results is results.json.
@@ -94,6 +95,9 @@ func newResults(l *lab, o options) *results {
 				r.Machine.CPU = strings.TrimSpace(value)
 			}
 		}
+	}
+	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
+		r.Machine.Load, _, _ = strings.Cut(string(b), " ")
 	}
 	if out, err := exec.Command(l.envoy, "--version").Output(); err == nil {
 		fields := strings.Split(string(out), "/")
