@@ -100,7 +100,8 @@ func newResults(l *lab, o options) *results {
 		r.Machine.Load, _, _ = strings.Cut(string(b), " ")
 	}
 	if out, err := exec.Command(l.envoy, "--version").Output(); err == nil {
-		fields := strings.Split(string(out), "/")
+		_, said, _ := strings.Cut(string(out), "version:") // hash/version/…; before it stands the program's path
+		fields := strings.Split(said, "/")
 		r.Machine.Envoy = fields[min(1, len(fields)-1)]
 	}
 	return r
