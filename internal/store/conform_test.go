@@ -18,6 +18,7 @@ import (
 
 // TestConform runs one suite for every Store.
 func TestConform(t *testing.T) {
+	t.Parallel()
 	r := storetest.Start(t)
 	nodes := storetest.StartCluster(t, 3)
 	for _, c := range []struct {

@@ -13,6 +13,7 @@ import (
 
 // TestAlike: whatever batches are run, the stores answer alike.
 func TestAlike(t *testing.T) {
+	t.Parallel()
 	r := storetest.Start(t)
 	shared := open(t, RedisConfig{URL: r.URL()})
 	rapid.Check(t, func(rt *rapid.T) {

@@ -74,6 +74,7 @@ func process(url string) error {
 
 // TestProcesses: of several processes, each with several goroutines, one takes, one holds the lock, one is charged.
 func TestProcesses(t *testing.T) {
+	t.Parallel()
 	r := storetest.Start(t)
 	s := open(t, RedisConfig{URL: r.URL()})
 	for i := range records {

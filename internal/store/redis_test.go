@@ -15,6 +15,7 @@ import (
 
 // TestRedisUnfit: what may forget, or cannot do what is asked of it, is refused at start, with a reason.
 func TestRedisUnfit(t *testing.T) {
+	t.Parallel()
 	master := storetest.Start(t, "requirepass secret", "user sara on >hers ~{* +@all -info")
 	port := master.Addr[strings.LastIndex(master.Addr, ":")+1:]
 	cluster := storetest.StartCluster(t, 1)
@@ -91,6 +92,7 @@ func TestRedisTLS(t *testing.T) {
 
 // TestRedisUser: a user who may do what the documentation of Redis says and nothing else can run every operation.
 func TestRedisUser(t *testing.T) {
+	t.Parallel()
 	source, err := os.ReadFile("redis.go")
 	if err != nil {
 		t.Fatal(err)
@@ -158,6 +160,7 @@ func TestRedisRoundTrips(t *testing.T) {
 
 // TestRedisQuota: a principal's account is what its records take, and goes down as they go.
 func TestRedisQuota(t *testing.T) {
+	t.Parallel()
 	r := storetest.Start(t)
 	s := open(t, RedisConfig{URL: r.URL(), SlotBytes: 1 << 16})
 	do(t, s, &Put{Key: "{b}k", Value: []byte("v"), TTL: time.Hour})
@@ -197,6 +200,7 @@ func TestRedisQuota(t *testing.T) {
 
 // TestRedisQuotaExpires: what has expired leaves the account.
 func TestRedisQuotaExpires(t *testing.T) {
+	t.Parallel()
 	r := storetest.Start(t)
 	s := open(t, RedisConfig{URL: r.URL(), SlotBytes: 4000})
 	do(t, s, &Put{Key: "{a}k", Value: make([]byte, 3000), TTL: 50 * time.Millisecond})
@@ -229,6 +233,7 @@ func TestRedisQuotaExpires(t *testing.T) {
 
 // TestRedisFull: a Redis whose memory is used up forgets nothing, and says so.
 func TestRedisFull(t *testing.T) {
+	t.Parallel()
 	r := storetest.Start(t, "maxmemory 4mb")
 	s := open(t, RedisConfig{URL: r.URL()})
 	var err error

@@ -71,6 +71,7 @@ func TestSealedTampered(t *testing.T) {
 
 // TestSealedHides: nothing that was kept is to be read in what Redis writes to its disk.
 func TestSealedHides(t *testing.T) {
+	t.Parallel()
 	r := storetest.Start(t, "appendonly yes", "appendfsync always", "aof-use-rdb-preamble no")
 	s := Sealed(open(t, RedisConfig{URL: r.URL()}), RandomKeys())
 	const canary = "canary in a coal mine"
@@ -101,6 +102,38 @@ func eventually(t testing.TB, try func() error) {
 		}
 	}
 	t.Fatal(err)
+}
+
+// TestSealedMembers: a member that is added again is the same one, so that a set does not grow by it.
+func TestSealedMembers(t *testing.T) {
+	raw := Memory(MemoryConfig{})
+	s := Sealed(raw, RandomKeys())
+	set, other := &Members{Key: "{a}s"}, &Members{Key: "{a}t"}
+	for range 3 {
+		do(t, s, &Union{Key: "{a}s", Members: []string{"m", "n"}, TTL: time.Hour}, &Union{Key: "{a}t", Members: []string{"m"}, TTL: time.Hour})
+	}
+	if do(t, raw, set, other); len(set.Members) != 2 || len(other.Members) != 1 || slices.Contains(set.Members, other.Members[0]) {
+		t.Errorf("%q %q", set.Members, other.Members)
+	}
+}
+
+// TestSealedKeys: every record has a key of its own, and members another than records.
+func TestSealedKeys(t *testing.T) {
+	s := RandomKeys().seals[0]
+	seen := map[[32]byte]bool{}
+	for _, info := range []string{ofRecord, ofMember, ofNonce} {
+		for _, key := range []string{"{a}1", "{a}2", "{b}1"} {
+			seen[s.expand(info, key, nil)] = true
+			seen[s.expand(info, key, []byte{})] = true
+			seen[s.expand(info, key, []byte("m"))] = true
+		}
+	}
+	if len(seen) != 27 {
+		t.Errorf("%d keys of 27", len(seen))
+	}
+	if bytes.Equal(s.record("{a}1", "", nil), s.record("{a}1", "", nil)) {
+		t.Error("a nonce was used twice")
+	}
 }
 
 func FuzzOpen(f *testing.F) {
