@@ -9,6 +9,7 @@ import (
 	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/quarantine"
 	"github.com/yellowjack/yellowjack/internal/quarantine/provenance"
+	"github.com/yellowjack/yellowjack/internal/quarantine/ref"
 	"github.com/yellowjack/yellowjack/internal/refuse"
 	"github.com/yellowjack/yellowjack/policies"
 )
@@ -120,11 +121,11 @@ func (x *exchange) releaseCall(c llm.ToolCall, d policies.CallDecision) llm.Verd
 	if x.guard == nil { // our own model calls are offered no tool
 		return x.refuseCall(c, "no tool was offered", "tools.offered")
 	}
-	var args map[string]string
+	var permitted ref.Rules
 	if d.Rules != nil {
-		args = d.Rules.Args
+		permitted = ref.Rules{Args: d.Rules.Args, Reads: d.Rules.Effect == policies.Read}
 	}
-	v, err := x.guard.Release(c, d.Tool, args)
+	v, err := x.guard.Release(c, d.Tool, permitted)
 	if err != nil {
 		return x.refuseCall(c, "an argument holds a reference where its tool takes none", "tools.args")
 	}

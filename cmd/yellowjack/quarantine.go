@@ -14,10 +14,14 @@ import (
 	"github.com/yellowjack/yellowjack/policies"
 )
 
+// memoryBytes bounds a store in memory: some 800,000 exchanges with a tool call within quarantine.keep. Beyond it calls are refused, since
+// nothing is forgotten before its time.
+const memoryBytes = 1 << 30
+
 // openStore opens the store of a configuration. What leaves this process is sealed.
 func openStore(ctx context.Context, cfg *conf.Config, keys *store.Keys, log *slog.Logger) (store.Store, error) {
 	if cfg.Store == "memory" {
-		return store.Memory(store.MemoryConfig{}), nil
+		return store.Memory(store.MemoryConfig{Bytes: memoryBytes}), nil
 	}
 	password := ""
 	if !cfg.StorePassword.IsZero() {

@@ -188,7 +188,7 @@ func (s *Session) Recall(ctx context.Context) {
 	s.issuer = s.g.minter.For(s.caller.Scope, s.history.Conversation)
 	s.table = ref.NewTable(s.issuer, s.g.c.Store)
 	s.release = s.history.Release()
-	s.refs = !s.history.New
+	s.refs = s.history.Label.Integrity != label.Trusted // a conversation with references in it is not
 	for i := range s.request.Results {
 		r, o := &s.request.Results[i], &s.history.Results[i]
 		s.pieces = append(s.pieces, Piece{

@@ -37,8 +37,8 @@ func (s *Session) Look(ctx context.Context, c llm.ToolCall) Call {
 
 // Release resolves the references in the arguments of a call that policy allows, as its tool's rules permit, and has the call
 // written down: under the id that the client gets, and as a grant of the tool's own name. Nothing may go out before Commit.
-func (s *Session) Release(c llm.ToolCall, tool string, args map[string]string) (llm.Verdict, error) {
-	resolved, err := s.table.Resolve(c.Arguments, ref.Rules{Args: args}.Permit)
+func (s *Session) Release(c llm.ToolCall, tool string, permitted ref.Rules) (llm.Verdict, error) {
+	resolved, err := s.table.Resolve(c.Arguments, permitted.Permit)
 	if err != nil {
 		return llm.Verdict{}, err
 	}

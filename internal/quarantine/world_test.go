@@ -22,6 +22,7 @@ import (
 	"github.com/yellowjack/yellowjack/internal/quarantine"
 	"github.com/yellowjack/yellowjack/internal/quarantine/dual"
 	"github.com/yellowjack/yellowjack/internal/quarantine/project"
+	"github.com/yellowjack/yellowjack/internal/quarantine/ref"
 	"github.com/yellowjack/yellowjack/internal/store"
 	"github.com/yellowjack/yellowjack/internal/strictjson"
 )
@@ -217,7 +218,7 @@ func (s *sent) answer(ctx context.Context, args map[string]string, text string, 
 		if look := s.session.Look(ctx, made); look.Bad != nil {
 			return nil, errors.Join(errRefused, look.Bad)
 		}
-		v, err := s.session.Release(made, c.tool, args)
+		v, err := s.session.Release(made, c.tool, ref.Rules{Args: args})
 		if err != nil {
 			return nil, errors.Join(errRefused, err)
 		}
