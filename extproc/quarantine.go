@@ -123,7 +123,7 @@ func (x *exchange) releaseCall(c llm.ToolCall, d policies.CallDecision) llm.Verd
 	}
 	var permitted ref.Rules
 	if d.Rules != nil {
-		permitted = ref.Rules{Args: d.Rules.Args, Reads: d.Rules.Effect == policies.Read}
+		permitted = ref.Rules{Args: d.Rules.Args}
 	}
 	v, err := x.guard.Release(c, d.Tool, permitted)
 	if err != nil {

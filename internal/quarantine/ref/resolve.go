@@ -202,8 +202,6 @@ type Rules struct {
 	// Args says of arguments, by path without indexes ("to", "recipients[].email") or by their first name, what may stand there:
 	// "text" is anything, "any" is a whole value, and anything else only what is trusted. So are those that it does not name.
 	Args map[string]string
-	// Reads is a tool that changes nothing: an argument that Args does not name may be any whole value.
-	Reads bool
 	// Allow are exceptions for controlling arguments.
 	Allow []Allow
 }
@@ -222,10 +220,7 @@ func (r Rules) Permit(u Use, e Entry) Place {
 	first, _, _ := strings.Cut(strings.ReplaceAll(path, element, ""), ".")
 	word, ok := r.Args[path]
 	if !ok {
-		word, ok = r.Args[first]
-	}
-	if !ok && r.Reads {
-		word = "any"
+		word = r.Args[first]
 	}
 	switch {
 	case word == "text":
