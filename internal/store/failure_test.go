@@ -158,6 +158,41 @@ func TestRedisFailsOver(t *testing.T) {
 	}
 }
 
+// TestRedisHandsOver: a master that is made a replica, and goes on running, is not read any more.
+func TestRedisHandsOver(t *testing.T) {
+	t.Parallel()
+	sentinel := storetest.StartSentinel(t)
+	s := open(t, RedisConfig{URL: sentinel.URL(), Timeout: 2 * time.Second})
+	at(4, func(int) { do(t, s, &Put{Key: "{a}k", Value: []byte("old"), TTL: time.Hour}) }) // there are several connections
+	eventually(t, func() error {
+		_, err := sentinel.Watcher.Try("SENTINEL", "FAILOVER", "yellowjack")
+		return err
+	})
+	sentinel.Promoted()
+	sentinel.Replica.Do("DEL", "{a}k")
+	sentinel.Master.Do("CONFIG", "SET", "repl-timeout", "1")
+	eventually(t, func() error {
+		if info, _ := sentinel.Master.Do("INFO", "replication").(string); !strings.Contains(info, "role:slave") {
+			return errors.New("it is the master still")
+		}
+		return nil
+	})
+	var errs atomic.Int32
+	at(8, func(int) {
+		for range 20 {
+			get := &Get{Key: "{a}k"}
+			if err := s.Do(context.Background(), get); err != nil {
+				errs.Add(1)
+				time.Sleep(10 * time.Millisecond)
+			} else if get.Found {
+				t.Error("read from what was the master")
+			}
+		}
+	})
+	eventually(t, func() error { return s.Do(t.Context(), &Put{Key: "{a}k", Value: []byte("new"), TTL: time.Hour}) })
+	t.Logf("%d errors on the way", errs.Load())
+}
+
 // TestRedisClusterAway: a node that is away is an error for those whose records it has, until it is back.
 func TestRedisClusterAway(t *testing.T) {
 	t.Parallel()

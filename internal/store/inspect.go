@@ -22,7 +22,7 @@ type unfit struct{ why string }
 func (u *unfit) Error() string { return ErrUnfit.Error() + ": " + u.why }
 
 // Is tells what it is, in place of wrapping that.
-func (u *unfit) Is(target error) bool { return target == ErrUnfit || target == ErrUnavailable } //nolint:errorlint // both are values
+func (u *unfit) Is(target error) bool { return target == ErrUnfit || target == ErrUnavailable }
 
 func unfitf(format string, args ...any) error { return &unfit{fmt.Sprintf(format, args...)} }
 

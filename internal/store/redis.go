@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -37,6 +38,9 @@ const (
 	defaultSlotBytes   = 32 << 20
 	defaultConnections = 64
 )
+
+// lifetime is how long a connection is used: the server behind it is looked at again then.
+const lifetime = 5 * time.Minute
 
 // shared is a Store in Redis.
 type shared struct {
@@ -110,7 +114,7 @@ func (c *RedisConfig) options(a Address) (*redis.UniversalOptions, error) {
 		Username: a.User, Password: c.Password, SentinelUsername: c.SentinelUser, SentinelPassword: c.SentinelPassword,
 		TLSConfig: encrypted, OnConnect: c.inspect(a.Cluster),
 		DialTimeout: c.Timeout, ReadTimeout: c.Timeout, WriteTimeout: c.Timeout, PoolTimeout: c.Timeout, ContextTimeoutEnabled: true,
-		PoolSize: c.Connections, MaxActiveConns: c.Connections, PipelinePoolSize: -1, DialerRetries: 1, MaxRetries: -1,
+		PoolSize: c.Connections, MaxActiveConns: c.Connections, ConnMaxLifetime: lifetime, ConnMaxLifetimeJitter: lifetime / 5, PipelinePoolSize: -1, DialerRetries: 1, MaxRetries: -1,
 		DisableIdentity: true, Protocol: 2,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}, nil
@@ -197,24 +201,26 @@ func (s *shared) send(ctx context.Context, command, script string, e *encoder) (
 func (s *shared) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.c.Timeout)
 	defer cancel()
+	var masters atomic.Int32
 	look := func(ctx context.Context, c *redis.Client) error {
 		info, err := c.Info(ctx).Result()
 		if err != nil {
 			return err
 		}
+		masters.Add(1)
 		return fit(info, s.cluster != nil)
 	}
 	var err error
 	if s.cluster != nil {
-		if err = s.cluster.ForEachMaster(ctx, look); err == nil {
-			// It has no error of its own for a cluster whose nodes do not know one another.
-			err = s.cluster.ClusterSlots(ctx).Err()
-		}
+		err = s.cluster.ForEachMaster(ctx, look)
 	} else {
 		err = look(ctx, s.client.(*redis.Client))
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return away(err)
+	case masters.Load() == 0:
+		return fmt.Errorf("%w: the cluster knows of no master", ErrUnavailable)
 	}
 	return nil
 }

@@ -93,13 +93,7 @@ func TestRedisTLS(t *testing.T) {
 // TestRedisUser: a user who may do what the documentation of Redis says and nothing else can run every operation.
 func TestRedisUser(t *testing.T) {
 	t.Parallel()
-	source, err := os.ReadFile("redis.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, doc, _ := strings.Cut(string(source), "The user needs:")
-	doc, _, _ = strings.Cut(doc, "in a cluster")
-	allowed := strings.Join(regexp.MustCompile(`\+[a-z|]+`).FindAllString(doc, -1), " ")
+	allowed := documented(t)
 	r := storetest.Start(t, "user sara on >hers ~{* -@all "+allowed)
 	s := open(t, RedisConfig{URL: strings.Replace(r.URL(), "//", "//sara@", 1), Password: "hers"})
 	for _, ops := range everyOp("{a}") {
@@ -121,6 +115,29 @@ func TestRedisUser(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestRedisClusterUser: so can one in a cluster.
+func TestRedisClusterUser(t *testing.T) {
+	t.Parallel()
+	nodes := storetest.StartCluster(t, 2, "user sara on >hers ~{* -@all +cluster|slots "+documented(t))
+	s := open(t, RedisConfig{URL: strings.Replace(storetest.ClusterURL(nodes), "//", "//sara@", 1), Password: "hers"})
+	for _, slot := range []string{"{a}", "{b}", "{c}"} {
+		for _, ops := range everyOp(slot) {
+			do(t, s, ops...)
+		}
+	}
+}
+
+// documented is what the documentation of Redis says that a user needs.
+func documented(t *testing.T) string {
+	source, err := os.ReadFile("redis.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, doc, _ := strings.Cut(string(source), "The user needs:")
+	doc, _, _ = strings.Cut(doc, "in a cluster")
+	return strings.Join(regexp.MustCompile(`\+[a-z|]+`).FindAllString(doc, -1), " ")
 }
 
 // everyOp is each operation, in what it can meet.

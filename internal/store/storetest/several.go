@@ -62,6 +62,8 @@ func StartSentinel(t testing.TB, settings ...string) *Sentinel {
 		"sentinel monitor yellowjack " + host + " " + port + " 1",
 		"sentinel down-after-milliseconds yellowjack 500", "sentinel failover-timeout yellowjack 2000",
 	})
+	// It looks every second or ten by itself, which a test would wait for.
+	s.Watcher.Do("SENTINEL", "DEBUG", "info-period", 200, "ping-period", 200, "ask-period", 200, "publish-period", 200, "min-link-reconnect-period", 200)
 	s.Watcher.until("it knows the replica", func() bool {
 		info, _ := s.Watcher.Do("INFO", "sentinel").(string)
 		return strings.Contains(info, "slaves=1")

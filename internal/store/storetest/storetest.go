@@ -185,14 +185,15 @@ func (r *Redis) Flush() {
 // Do sends one command as the default user.
 func (r *Redis) Do(args ...any) any {
 	r.t.Helper()
-	out, err := r.try(args...)
+	out, err := r.Try(args...)
 	if err != nil {
 		r.t.Fatalf("storetest: %v: %v", args, err)
 	}
 	return out
 }
 
-func (r *Redis) try(args ...any) (any, error) {
+// Try sends one command as the default user, which may fail.
+func (r *Redis) Try(args ...any) (any, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.t.Context()), 5*time.Second)
 	defer cancel()
 	o := &redis.Options{Addr: r.Addr, DisableIdentity: true, Protocol: 2, PoolSize: 1}
