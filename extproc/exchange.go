@@ -44,6 +44,7 @@ type exchange struct {
 	results   []policies.Result
 	context   label.Label // of all that the model reads
 	guard     *quarantine.Session
+	parent    func() string // the id of this exchange in the audit lines of our own model calls; "" while there are none
 	adds      decoration
 
 	response answer // what the response half does with the body; nil until the headers are there

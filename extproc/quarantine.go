@@ -2,6 +2,8 @@ package extproc
 
 import (
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/yellowjack/yellowjack/internal/audit"
@@ -22,13 +24,20 @@ func (x *exchange) recall(wanted *llm.Request) {
 	if x.internal {
 		return
 	}
+	// The audit lines of our own model calls name this exchange. They are made side by side, and may end after it.
+	id, principal, verifier := sync.OnceValue(x.s.cfg.NewID), x.principal, x.s.cfg.Identity
+	asks := &atomic.Bool{}
+	x.parent = func() string {
+		if asks.Load() {
+			return id()
+		}
+		return ""
+	}
 	x.guard = x.s.cfg.Quarantine.Open(quarantine.Caller{
 		Scope: label.Scope{Tenant: x.principal.Tenant(), Principal: x.principal.Key()},
 		Token: func(purpose string) (string, error) {
-			if x.record.Exchange == "" { // the audit lines of our own model calls name it
-				x.record.Exchange = x.s.cfg.NewID()
-			}
-			return x.s.cfg.Identity.Delegate(x.principal, x.record.Exchange, purpose, tokenTTL)
+			asks.Store(true)
+			return verifier.Delegate(principal, id(), purpose, tokenTTL)
 		},
 	}, wanted)
 	x.guard.Recall(x.ctx)
@@ -89,6 +98,7 @@ func (x *exchange) treat(d policies.Decision, edit *llm.Edit) *refuse.Refusal {
 
 // noteTreated writes down what became of each piece.
 func (x *exchange) noteTreated() {
+	x.record.Exchange = x.parent()
 	x.record.Label = x.context.Integrity.String() + "/" + x.context.Confidentiality.String()
 	for _, r := range x.guard.Reports() {
 		if r.How == quarantine.Pass && r.Piece.Part < 0 && r.Label.Integrity == label.Trusted && r.Label.Confidentiality == label.Public {
