@@ -134,7 +134,7 @@ func newWorld(t testing.TB) *world {
 	w.released, w.sara = released, sara
 	w.words = strings.NewReplacer(
 		"${sara}", sara,
-		"${called:query}", released(sara, "snowflake__query"), "${called:issue}", released(sara, "github__get_issue"), "${called:banner}", released(sara, "ads__banner"),
+		"${called:query}", released(sara, "snowflake__query"), "${called:issue}", released(sara, "github__get_issue"), "${called:first}", released(sara, "github__get_issue"), "${called:banner}", released(sara, "ads__banner"),
 		"${finance}", token(map[string]any{"sub": "fin", "groups": []string{"finance"}}),
 		"${bo}", token(map[string]any{"sub": "bo", "groups": []string{"byok"}}),
 		"${expired}", token(map[string]any{"sub": "sara", "exp": time.Now().Add(-time.Hour).Unix()}),

@@ -1,9 +1,11 @@
 package provenance
 
 import (
+	"bytes"
 	"errors"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/yellowjack/yellowjack/internal/label"
 	"github.com/yellowjack/yellowjack/internal/strictjson"
@@ -37,7 +39,7 @@ func (h *History) Arguments(arguments []byte, context label.Label, uses []Use) [
 	if context.Integrity == label.Trusted && len(uses) == 0 {
 		return nil
 	}
-	w := argWalk{doc: arguments, uses: map[string][]Use{}, context: context, person: h.personOf()}
+	w := argWalk{doc: arguments, uses: map[string][]Use{}, context: context, person: h.personOf(), h: h}
 	for _, u := range uses {
 		w.uses[u.Path] = append(w.uses[u.Path], u)
 	}
@@ -54,6 +56,7 @@ func (h *History) Arguments(arguments []byte, context label.Label, uses []Use) [
 }
 
 type argWalk struct {
+	h       *History
 	doc     []byte
 	uses    map[string][]Use
 	context label.Label
@@ -78,18 +81,58 @@ func (w *argWalk) value(r *strictjson.Reader, path string) error {
 		if err != nil {
 			return err
 		}
-		return w.add(path, w.person.said(s))
+		return w.add(path, w.person.said(s) && !w.named(s))
 	case strictjson.Number:
 		span, err := r.Skip()
 		if err != nil {
 			return err
 		}
-		return w.add(path, w.person.saidNumber(string(span.Of(w.doc))))
+		text := string(span.Of(w.doc))
+		return w.add(path, w.person.saidNumber(text) && !w.named(text))
 	}
 	if _, err := r.Skip(); err != nil {
 		return err
 	}
 	return w.add(path, false)
+}
+
+// maxShown is how much untrusted text that the model read is searched for values.
+const maxShown = 4 << 20
+
+// Shown tells of untrusted content that goes up as it is. A value that stands in it is not the person's alone any more: nobody can tell
+// whether the model has it from the person or from there.
+func (h *History) Shown(text []byte) {
+	if len(h.shown)+len(text) > maxShown {
+		h.overShown = true
+		return
+	}
+	h.plain = nil
+	h.shown = append(append(h.shown, bytes.ToLower(text)...), '\n')
+}
+
+// named tells whether untrusted content that the model read names a value. In which form it does is the content's choice, so that
+// letters and digits alone are compared.
+func (w *argWalk) named(value string) bool {
+	if w.h.overShown {
+		return true
+	}
+	if len(w.h.shown) == 0 {
+		return false
+	}
+	if w.h.plain == nil {
+		w.h.plain = lettersOf(w.h.shown)
+	}
+	return bytes.Contains(w.h.plain, lettersOf([]byte(strings.ToLower(value))))
+}
+
+// lettersOf are the letters and digits of a text.
+func lettersOf(text []byte) []byte {
+	return bytes.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return r
+		}
+		return -1
+	}, text)
 }
 
 func (w *argWalk) add(path string, person bool) error {

@@ -28,10 +28,9 @@ func offering(t *testing.T, a *Analyzer, messages ...string) *History {
 func TestOwed(t *testing.T) {
 	a, s := analyzer(t)
 	h := offering(t, a, system("Be brief."), user(question))
-	h.Spoken()
 	tainted := label.Label{Integrity: label.Constrained, Confidentiality: label.Internal, Sources: []string{"x"}}
 	released(t, h, "github__get_issue", arg, arg, tainted)
-	turn(t, h, "It is a bug.", "", tainted)
+	turn(t, offering(t, a, system("Be brief."), user(question), assistant("I see.")), "It is a bug.", "", tainted)
 	for name, c := range map[string]struct {
 		messages []string
 		owed     bool
@@ -56,7 +55,6 @@ func TestOwed(t *testing.T) {
 	}
 	for name, messages := range map[string][]string{
 		"another question":          {system("Be brief."), user("Another question?"), user(content)},
-		"another system":            {system("Be long."), user(question), user(content)},
 		"the same question, longer": {system("Be brief."), user(question + " Please."), user("Now.")},
 	} {
 		if h := offering(t, a, messages...); h.Parts[len(h.Parts)-1].Result || !h.New {

@@ -3,24 +3,25 @@ package provenance
 import (
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/yellowjack/yellowjack/internal/label"
-	"github.com/yellowjack/yellowjack/internal/llm"
 )
 
 // words are the typed values in what the person wrote: what stands there as a value of its own, whole. A piece of one is none ("13"
 // in "June 13"), and a plain word is none either, since content that a third party wrote could name any of them.
 type words struct {
-	texts  map[string]bool // exact
-	folded map[string]bool // addresses and hosts, which have no case
-	number map[string]bool // canonical decimals
-	dates  map[string]bool // YYYY-MM-DD
-	times  map[string]bool // HH:MM
+	texts   map[string]bool   // exact
+	address map[string]bool   // in small letters
+	urls    map[string]string // their schemes, by all the rest
+	number  map[string]bool   // canonical decimals, and whether it is an amount
+	dates   map[string]bool   // YYYY-MM-DD
+	times   map[string]bool   // HH:MM
 }
+
+// What is typed is compared with what is typed: the 13 of "June 13" is no number, a text is never looked for in another. Who names in an
+// argument what the person named too is not told from the person, as long as the model could read it: what goes up untrusted
+// is therefore shown to us (Shown), and its values are nobody's.
 
 // minValue is how short a value may be that is neither quoted nor a name.
 const minValue = 3
@@ -28,10 +29,7 @@ const minValue = 3
 // The forms of values. Each takes all of a value: what stands next to a match is never one of its characters.
 var (
 	addressForm = regexp.MustCompile(`[\p{L}\p{N}._%+-]+@[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+`)
-	urlForm     = regexp.MustCompile(`(?:https?://|www\.)[^\s<>"'` + "`" + `\\^{}|]+`)
-	hostForm    = regexp.MustCompile(`[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)*\.\p{L}{2,}(?:/[^\s<>"'` + "`" + `\\^{}|]*)?`)
-	pathForm    = regexp.MustCompile(`(?:[\w.~-]*/)+[\w.-]+|[\w-]+(?:\.[\w-]+)*\.[A-Za-z][A-Za-z0-9]{1,4}`)
-	codeForm    = regexp.MustCompile(`[\p{L}\p{N}]+(?:[-_][\p{L}\p{N}]+)*`)
+	urlForm     = regexp.MustCompile(`(?i:https?://|www\.)[^\s<>"'` + "`" + `\\^{}|]+`)
 	tagForm     = regexp.MustCompile(`[#@]([\p{L}\p{N}][\p{L}\p{N}_-]*)`)
 	quotedForm  = regexp.MustCompile("\"([^\"\n]{1,200})\"|“([^”\n]{1,200})”|‘([^’\n]{1,200})’|`([^`\n]{1,200})`")
 	singleForm  = regexp.MustCompile(`(?:^|[\s(\[,;:])'([^'\n]{1,200})'(?:$|[\s)\],;:.?!])`)
@@ -40,53 +38,49 @@ var (
 	monthForm   = regexp.MustCompile(`(?i)\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s+(\d{1,2})(?:st|nd|rd|th)?(?:,?\s+(\d{4}))?\b|\b(\d{1,2})(?:st|nd|rd|th)?\s+(?:of\s+)?(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?(?:,?\s+(\d{4}))?\b`)
 	clockForm   = regexp.MustCompile(`(?i)\b(\d{1,2}):(\d{2})\s*(am|pm)?|\b(\d{1,2})\s*(am|pm)\b`)
 	nameForm    = regexp.MustCompile(`\p{Lu}[\p{L}'’-]+(?:\s+\p{Lu}[\p{L}'’-]*\.?)*`)
+	moneyBefore = regexp.MustCompile(`(?i)(?:[$€£¥]|\b(?:usd|eur|gbp|chf))\s?$`)
+	moneyAfter  = regexp.MustCompile(`(?i)^\s?(?:[$€£¥]|(?:usd|eur|gbp|chf|dollars?|euros?|pounds?|francs?)\b)`)
 	channelForm = regexp.MustCompile(`(?i)\b([\p{L}\p{N}][\p{L}\p{N}_-]{2,})\s+channel\b|\bchannels?\s+([\p{L}\p{N}][\p{L}\p{N}_-]{2,})\b`)
 )
+
+func newWords() *words {
+	return &words{
+		texts: map[string]bool{}, address: map[string]bool{}, urls: map[string]string{}, number: map[string]bool{}, dates: map[string]bool{}, times: map[string]bool{},
+	}
+}
 
 // personOf reads what the person wrote in a request: the parts of the role user that are trusted.
 func (h *History) personOf() *words {
 	if h.person != nil {
 		return h.person
 	}
-	w := &words{texts: map[string]bool{}, folded: map[string]bool{}, number: map[string]bool{}, dates: map[string]bool{}, times: map[string]bool{}}
-	for i, p := range h.request.Parts {
-		if p.Kind == llm.TextPart && p.Role == "user" && h.Parts[i].Label.Integrity == label.Trusted && !h.Parts[i].Result {
-			w.read(string(h.request.Text(p)))
-		}
+	h.keepPersonal()
+	w := newWords()
+	for _, text := range h.personal {
+		w.read(text)
 	}
 	h.person = w
 	return w
 }
 
-// maxPerson bounds how much of a text is read for values.
+// maxPerson bounds how much of what the person wrote is read for values, the last of it.
 const maxPerson = 64 << 10
 
 func (w *words) read(text string) {
-	if len(text) > maxPerson {
-		text = text[:maxPerson]
-	}
-	each := func(form *regexp.Regexp, take func(match string)) {
-		for _, at := range form.FindAllStringIndex(text, -1) {
-			take(text[at[0]:at[1]])
-		}
-	}
-	each(addressForm, func(s string) { w.folded[strings.ToLower(strings.TrimRight(s, ".-"))] = true })
-	each(urlForm, func(s string) { w.url(s) })
-	each(hostForm, func(s string) { w.url(s) })
-	each(pathForm, func(s string) { w.texts[s] = true })
 	for _, form := range []*regexp.Regexp{tagForm, quotedForm, singleForm, channelForm} {
 		for _, m := range form.FindAllStringSubmatch(text, -1) {
 			for _, s := range m[1:] {
-				if s = strings.TrimSpace(s); s != "" {
+				if s = strings.TrimSpace(s); long(s) {
 					w.texts[s] = true
 				}
 			}
 		}
 	}
-	for _, at := range codeForm.FindAllStringIndex(text, -1) {
-		if s := text[at[0]:at[1]]; isCode(s) && alone(text, at[0], at[1]) {
-			w.texts[s] = true
-		}
+	for _, s := range urlForm.FindAllString(text, -1) {
+		w.url(strings.TrimRight(s, ".,;:!?)]"))
+	}
+	for _, token := range strings.FieldsFunc(blank(text, urlForm), delimits) {
+		w.token(token)
 	}
 	for _, at := range nameForm.FindAllStringIndex(text, -1) {
 		w.names(text[at[0]:at[1]], begins(text[:at[0]]))
@@ -95,12 +89,53 @@ func (w *words) read(text string) {
 	w.readTimes(text)
 }
 
-// url takes a URL or a host, with and without what a sentence ends with and what a URL may be written without.
+// long tells a value that is not so short that content could name it by chance.
+func long(s string) bool {
+	n := utf8.RuneCountInString(s)
+	return n >= minValue && (digits(s) < n || n >= minID)
+}
+
+// delimits tells what stands between values.
+func delimits(r rune) bool {
+	return unicode.IsSpace(r) || strings.ContainsRune("<>\"'“”‘’`(){}[],;|，。、；", r)
+}
+
+// token takes what stands between two delimiters, when it is a value and no word: an address, a host, a path, the name of a file, a code.
+func (w *words) token(s string) {
+	s = strings.TrimRight(s, ".:!?…*")
+	if before, after, ok := strings.Cut(s, ":"); ok && !strings.HasPrefix(after, "//") && !strings.ContainsFunc(before, func(r rune) bool { return !unicode.IsLetter(r) }) {
+		s = after // "To:bob@example.com"
+	}
+	switch at := addressForm.FindStringIndex(s); {
+	case at != nil && at[0] == 0 && at[1] == len(s):
+		w.address[strings.ToLower(s)] = true
+	case utf8.RuneCountInString(s) <= minValue || !strings.ContainsFunc(s, unicode.IsLetter):
+	case strings.ContainsAny(s, `/\.`):
+		w.url(s)
+	case isCode(s):
+		w.texts[s] = true
+	}
+}
+
+// url takes a URL, a host or a path.
 func (w *words) url(s string) {
-	s = strings.TrimRight(s, ".,;:!?)]")
 	w.texts[s] = true
-	bare := strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(s, "https://"), "http://"), "/")
-	w.folded[strings.ToLower(bare)] = true
+	scheme, bare := splitURL(s)
+	w.urls[bare] = scheme
+}
+
+// splitURL takes the scheme off a URL, and writes its host in small letters.
+func splitURL(s string) (scheme, bare string) {
+	scheme, bare, ok := strings.Cut(s, "://")
+	if !ok {
+		scheme, bare = "", s
+	}
+	host, path, _ := strings.Cut(bare, "/")
+	bare = strings.ToLower(host)
+	if path != "" {
+		bare += "/" + path
+	}
+	return strings.ToLower(scheme), bare
 }
 
 // isCode tells a value from a word: digits and letters together, or parts joined by - or _, and not short.
@@ -159,77 +194,6 @@ var calendar = []string{
 	"september", "october", "november", "december", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",
 }
 
-// readNumbers takes numbers that stand alone and are not short: three digits, or a fraction, or behind the sign of a currency.
-func (w *words) readNumbers(text string) {
-	for _, at := range numberForm.FindAllStringIndex(text, -1) {
-		s := text[at[0]:at[1]]
-		money := at[0] > 0 && (text[at[0]-1] == '$' || strings.HasSuffix(text[:at[0]], "€") || strings.HasSuffix(text[:at[0]], "£"))
-		digits := len(strings.Map(func(r rune) rune {
-			if r >= '0' && r <= '9' {
-				return r
-			}
-			return -1
-		}, s))
-		if alone(text, at[0], at[1]) && (money || digits >= minValue) {
-			if n, ok := decimal(strings.ReplaceAll(s, ",", "")); ok {
-				w.number[n] = true
-			}
-		}
-	}
-}
-
-// decimal is the one way to write a number.
-func decimal(s string) (string, bool) {
-	f, err := strconv.ParseFloat(s, 64)
-	if err != nil || f > 1e15 || f < -1e15 {
-		return "", false
-	}
-	return strconv.FormatFloat(f, 'f', -1, 64), true
-}
-
-var monthNames = []string{"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}
-
-// readTimes takes dates and times of day; a date without its year is one of any year.
-func (w *words) readTimes(text string) {
-	for _, m := range isoForm.FindAllString(text, -1) {
-		w.dates[m] = true
-	}
-	for _, m := range monthForm.FindAllStringSubmatch(text, -1) {
-		month, day, year := m[1], m[2], m[3]
-		if month == "" {
-			day, month, year = m[4], m[5], m[6]
-		}
-		n := slices.Index(monthNames, strings.ToLower(month)) + 1
-		if year == "" {
-			year = "*"
-		}
-		w.dates[year+"-"+two(strconv.Itoa(n))+"-"+two(day)] = true
-	}
-	for _, m := range clockForm.FindAllStringSubmatch(text, -1) {
-		hour, minute, half := m[1], m[2], m[3]
-		if hour == "" {
-			hour, minute, half = m[4], "00", m[5]
-		}
-		n, _ := strconv.Atoi(hour)
-		switch strings.ToLower(half) {
-		case "pm":
-			if n < 12 {
-				n += 12
-			}
-		case "am":
-			n %= 12
-		}
-		w.times[two(strconv.Itoa(n))+":"+minute] = true
-	}
-}
-
-func two(s string) string {
-	if len(s) == 1 {
-		return "0" + s
-	}
-	return s
-}
-
 var dateTime = regexp.MustCompile(`^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}:\d{2})(?::00(?:\.0+)?)?(?:Z|\+00:00)?)?$`)
 
 // said tells whether a text is a value that the person wrote.
@@ -245,12 +209,16 @@ func (w *words) said(s string) bool {
 	if w.times[trimmed] || w.texts[trimmed] || w.texts[strings.TrimPrefix(strings.TrimPrefix(trimmed, "#"), "@")] {
 		return true
 	}
-	bare := strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(trimmed, "https://"), "http://"), "/")
-	if strings.ContainsAny(bare, ".@") && w.folded[strings.ToLower(bare)] {
+	if w.address[strings.ToLower(trimmed)] {
+		return true
+	}
+	scheme, bare := splitURL(trimmed)
+	if typed, ok := w.urls[bare]; ok && (typed == scheme || typed == "" || scheme == "") {
 		return true
 	}
 	if n, ok := decimal(trimmed); ok && numberForm.FindString(trimmed) == trimmed {
-		return w.number[n]
+		amount, said := w.number[n]
+		return said && (amount || digits(trimmed) >= minID)
 	}
 	return false
 }
@@ -258,14 +226,6 @@ func (w *words) said(s string) bool {
 // saidNumber tells whether a number of JSON is one that the person wrote.
 func (w *words) saidNumber(raw string) bool {
 	n, ok := decimal(raw)
-	return ok && w.number[strings.TrimPrefix(n, "-")] && !strings.HasPrefix(n, "-")
-}
-
-// Shrink lets go of the request, once nothing more is asked about its parts; with words it keeps what the person wrote.
-func (h *History) Shrink(words bool) {
-	if words {
-		h.personOf()
-	}
-	h.Spoken()
-	h.request, h.prints, h.found, h.Turns = nil, nil, found{}, nil
+	_, said := w.number[n]
+	return ok && said && !strings.HasPrefix(raw, "-")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -217,26 +218,33 @@ func TestReRoled(t *testing.T) {
 	}
 }
 
-// TestAfterTraffic: what the person writes after tool traffic counts only behind an answer that we know.
+// TestAfterTraffic: what the person writes after tool traffic counts only behind an answer that we know, given after every call.
 func TestAfterTraffic(t *testing.T) {
 	a, _ := analyzer(t)
-	h := look(t, a, sara, user(question))
+	turn(t, look(t, a, sara, user(question)), "Done.", "", label.Clean())
+	h := look(t, a, sara, user(question), assistant("Done."), user("go on"))
+	before := []string{user(question), assistant("Done."), user("go on")}
 	id := released(t, h, "github__get_issue", arg, arg, label.Clean())
-	turn(t, h, "Done.", "", label.Clean())
+	asked := call(id, "github__get_issue", arg)
+	turn(t, look(t, a, sara, append(before, asked, result(id, "x"))...), "It is a bug.", "", label.Clean())
 	for name, c := range map[string]struct {
 		messages []string
 		trusted  bool
 	}{
-		"an answer between":      {[]string{call(id, "github__get_issue", arg), result(id, "x"), assistant("Done.")}, true},
-		"an answer, trimmed":     {[]string{call(id, "github__get_issue", arg), result(id, "x"), assistant(" Done.\r\n")}, true},
-		"no answer":              {[]string{call(id, "github__get_issue", arg), result(id, "x")}, false},
-		"no result":              {[]string{call(id, "github__get_issue", arg), assistant("Done.")}, false},
-		"an answer of nobody's":  {[]string{call(id, "github__get_issue", arg), result(id, "x"), assistant("Done!")}, false},
-		"the answer before":      {[]string{assistant("Done."), call(id, "github__get_issue", arg), result(id, "x")}, false},
-		"a result too many":      {[]string{call(id, "github__get_issue", arg), result(id, "x"), result("other", "y"), assistant("Done.")}, false},
-		"a call of nobody's too": {[]string{call("z", "t", "{}"), result("z", "y"), call(id, "github__get_issue", arg), result(id, "x"), assistant("Done.")}, false},
+		"an answer between":      {[]string{asked, result(id, "x"), assistant("It is a bug.")}, true},
+		"an answer, trimmed":     {[]string{asked, result(id, "x"), assistant(" It is a bug.\r\n")}, true},
+		"the person again":       {[]string{asked, result(id, "x"), assistant("It is a bug."), user(question)}, true},
+		"no answer":              {[]string{asked, result(id, "x")}, false},
+		"no result":              {[]string{asked, assistant("It is a bug.")}, false},
+		"an older answer":        {[]string{asked, result(id, "x"), assistant("Done.")}, false},
+		"an answer of nobody's":  {[]string{asked, result(id, "x"), assistant("It is a bug!")}, false},
+		"the answer before":      {[]string{assistant("It is a bug."), asked, result(id, "x")}, false},
+		"a result too many":      {[]string{asked, result(id, "x"), result("other", "y"), assistant("It is a bug.")}, false},
+		"a call of nobody's too": {[]string{call("z", "t", "{}"), result("z", "y"), asked, result(id, "x"), assistant("It is a bug.")}, false},
+		"the call left out":      {nil, false},
+		"both left out":          {[]string{assistant("It is a bug.")}, true},
 	} {
-		h := look(t, a, sara, append(append([]string{user(question)}, c.messages...), user("Post the payroll."))...)
+		h := look(t, a, sara, append(append(slices.Clone(before), c.messages...), user("Post the payroll."))...)
 		if last := h.Parts[len(h.Parts)-1]; (last.Label.Integrity == label.Trusted) != c.trusted || last.Result == c.trusted {
 			t.Errorf("%s: %+v", name, last)
 		}
@@ -354,20 +362,34 @@ func TestGrant(t *testing.T) {
 	}
 }
 
-// TestContain: what policy holds for untrusted is found behind it, whatever role has it.
+// TestContain: what policy holds for untrusted is found wherever it stands, whatever role has it.
 func TestContain(t *testing.T) {
 	a, _ := analyzer(t)
-	h := look(t, a, sara, user(question))
-	id := released(t, h, "github__get_issue", arg, arg, label.Clean())
-	turn(t, h, "Fine.", "", label.Clean())
-	h = look(t, a, sara, user(question), call(id, "github__get_issue", arg), result(id, content), assistant("Fine."), user("It says: "+content))
-	if !h.Contain([]int{0}) || !h.Parts[len(h.Parts)-1].Result {
+	begin := func(first string) []string {
+		id := released(t, look(t, a, sara, system("Be brief."), user(first)), "github__get_issue", arg, arg, label.Clean())
+		messages := []string{system("Be brief."), user(first), call(id, "github__get_issue", arg), result(id, content)}
+		turn(t, look(t, a, sara, messages...), "Fine.", "", label.Clean())
+		return append(messages, assistant("Fine."))
+	}
+	h := look(t, a, sara, append(begin(question), user("It says: "+content))...)
+	if !h.Contain([]int{0}) || !h.Parts[len(h.Parts)-1].Result || h.Contain(nil) {
 		t.Errorf("%+v", h.Parts)
 	}
+	// Put in front as well, where it did not stand when the call was made.
+	messages := begin(question)
+	h = look(t, a, sara, append([]string{system("Background: " + content)}, messages...)...)
+	if !h.Contain([]int{0}) || !h.Parts[0].Result {
+		t.Errorf("%+v", h.Parts[0])
+	}
 	// An attacker who quotes the person taints nothing.
-	h = look(t, a, sara, user(content), call(id, "github__get_issue", arg), result(id, content), assistant("Fine."), user("Again: "+content))
+	h = look(t, a, sara, append(begin(content), user("Again: "+content))...)
 	if h.Contain([]int{0}) {
 		t.Errorf("%+v", h.Parts)
+	}
+	r := h.Release()
+	r.Result(0, label.Label{Confidentiality: label.Public})
+	if err := r.Commit(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -407,6 +429,51 @@ func BenchmarkLongHistory(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		if err := a.Begin(sara, r).Lookup(context.Background()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkNewText: a long history, and something new that the person wrote, which is held against all results.
+func BenchmarkNewText(b *testing.B) {
+	a, _ := analyzer(b)
+	g := &agent{t: b, a: a, messages: []string{system(strings.Repeat("Be brief. ", 100)), user(question)}}
+	for i := range 20 {
+		g.call(strings.Repeat(fmt.Sprintf("%d %s ", i, content), 30))
+	}
+	g.turn("It is a bug.")
+	g.user("What else is there? " + strings.Repeat("Tell me more. ", 50))
+	r := decode(b, g.messages...)
+	all := make([]int, len(r.Results))
+	for i := range all {
+		all[i] = i
+	}
+	b.SetBytes(int64(len(r.Doc)))
+	b.ReportAllocs()
+	for b.Loop() {
+		h := a.Begin(sara, r)
+		if err := h.Lookup(context.Background()); err != nil || h.Contain(all) {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkRelease: what an answer costs.
+func BenchmarkRelease(b *testing.B) {
+	a, _ := analyzer(b)
+	r := decode(b, system(strings.Repeat("Be brief. ", 100)), user(question))
+	b.ReportAllocs()
+	for b.Loop() {
+		h := a.Begin(sara, r)
+		if err := h.Lookup(context.Background()); err != nil {
+			b.Fatal(err)
+		}
+		rel := h.Release()
+		rel.Turn([]byte("It is a bug report, and it is open."), nil, label.Clean())
+		if err := rel.Commit(context.Background()); err != nil {
+			if errors.Is(err, store.ErrQuota) {
+				continue
+			}
 			b.Fatal(err)
 		}
 	}

@@ -3,51 +3,84 @@ package provenance
 import (
 	"encoding/binary"
 	"strings"
+	"time"
 
 	"github.com/yellowjack/yellowjack/internal/label"
 )
 
+// entry is what is kept of anything that was released.
+type entry struct {
+	conversation label.ConversationID
+	ordinal      uint32 // what was released later in the conversation has a higher one
+	at           int64  // when it was written, in seconds
+	label        label.Label
+}
+
 // callRecord is what is kept of a released call.
 type callRecord struct {
+	entry
 	tool       string
 	providerID string
 	arguments  []byte   // as the model wrote them
-	resolved   [32]byte // the content hash of what the client was given
-	label      label.Label
+	resolved   [32]byte // the content hash of what the client was given, canonical
+	place      [8]byte  // of the chain that it was released behind
 }
 
-// contentRecord is what is kept of a content that was seen or released.
-type contentRecord struct {
-	kind         byte // turn or result
-	conversation label.ConversationID
-	label        label.Label
-	upstream     []byte // a turn's form with references; nil when it is the same
+// turnRecord is what is kept of a released text.
+type turnRecord struct {
+	entry
+	rendered bool   // it is shown in another form than it goes up in
+	upstream []byte // the form it goes up in
 }
 
+// The first byte of a record. One of another version is not known.
 const (
-	kindTurn   = 't'
-	kindResult = 'r'
-	kindOwed   = 'o' // how a request began that was answered by a call
+	versionCall = 0x11
+	versionTurn = 0x21
+	versionGap  = 0x41
 )
 
-// recordVersion begins every record. One of another version is not known.
-const recordVersion = 1
-
-// maxRecord bounds one field of a record.
-const maxRecord = 1 << 28
+// maxField bounds one field of a record.
+const maxField = 1 << 28
 
 func appendBytes(dst, b []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(b)))
 	return append(dst, b...)
 }
 
-// cutBytes reads what appendBytes wrote.
-func cutBytes(b []byte) (value, rest []byte, ok bool) {
-	n, used := binary.Uvarint(b)
-	if used <= 0 || n > maxRecord || uint64(len(b)-used) < n {
-		return nil, nil, false
+// reader takes a record apart; once it has failed it gives nothing.
+type reader struct {
+	b    []byte
+	fail bool
+}
+
+func (r *reader) take(n int) []byte {
+	if r.fail || n < 0 || n > len(r.b) {
+		r.fail = true
+		return nil
 	}
-	return b[used : used+int(n) : used+int(n)], b[used+int(n):], true
+	out := r.b[:n:n]
+	r.b = r.b[n:]
+	return out
+}
+
+func (r *reader) number() uint64 {
+	n, used := binary.Uvarint(r.b)
+	if r.fail || used <= 0 {
+		r.fail = true
+		return 0
+	}
+	r.b = r.b[used:]
+	return n
+}
+
+func (r *reader) bytes() []byte {
+	n := r.number()
+	if n > maxField {
+		r.fail = true
+		return nil
+	}
+	return r.take(int(n))
 }
 
 // appendLabel writes a label.
@@ -56,131 +89,111 @@ func appendLabel(dst []byte, l label.Label) []byte {
 	return appendBytes(dst, []byte(strings.Join(l.Sources, "\x00")))
 }
 
-// cutLabel reads what appendLabel wrote; what is out of range is the worst.
-func cutLabel(b []byte) (l label.Label, rest []byte, ok bool) {
-	if len(b) < 2 {
-		return l, nil, false
+// label reads what appendLabel wrote; what is out of range is the worst.
+func (r *reader) label() (l label.Label) {
+	b := r.take(2)
+	sources := r.bytes()
+	if r.fail {
+		return label.Label{}
 	}
 	if b[0] <= byte(label.Trusted) && b[1] <= byte(label.Public) {
 		l.Integrity, l.Confidentiality = label.Integrity(b[0]), label.Confidentiality(b[1])
 	}
-	sources, rest, ok := cutBytes(b[2:])
-	if ok && len(sources) > 0 {
+	if len(sources) > 0 {
 		l.Sources = strings.Split(string(sources), "\x00")
 	}
-	return l, rest, ok
+	return l
+}
+
+func (r *entry) append(dst []byte) []byte {
+	dst = append(dst, r.conversation[:]...)
+	dst = binary.AppendUvarint(dst, uint64(r.ordinal))
+	dst = binary.AppendUvarint(dst, uint64(max(r.at, 0)))
+	return appendLabel(dst, r.label)
+}
+
+func (r *reader) entry() (out entry) {
+	copy(out.conversation[:], r.take(len(out.conversation)))
+	ordinal := r.number()
+	out.at = int64(min(r.number(), 1<<62))
+	out.label = r.label()
+	if ordinal > 1<<32-1 {
+		r.fail = true
+	}
+	out.ordinal = uint32(ordinal)
+	return out
 }
 
 func (r *callRecord) append(dst []byte) []byte {
-	dst = append(dst, recordVersion)
+	dst = append(dst, versionCall)
+	dst = r.entry.append(dst)
 	dst = appendBytes(dst, []byte(r.tool))
 	dst = appendBytes(dst, []byte(r.providerID))
 	dst = appendBytes(dst, r.arguments)
-	dst = append(dst, r.resolved[:]...)
-	return appendLabel(dst, r.label)
+	dst = append(dst, r.place[:]...)
+	return append(dst, r.resolved[:]...)
 }
 
 // readCall reads a record; nil when it is none.
 func readCall(b []byte) *callRecord {
-	if len(b) == 0 || b[0] != recordVersion {
+	if len(b) == 0 || b[0] != versionCall {
 		return nil
 	}
-	r := &callRecord{}
-	tool, b, ok := cutBytes(b[1:])
-	if !ok {
-		return nil
-	}
-	provider, b, ok := cutBytes(b)
-	if !ok {
-		return nil
-	}
-	if r.arguments, b, ok = cutBytes(b); !ok || len(b) < len(r.resolved) {
-		return nil
-	}
-	r.tool, r.providerID = string(tool), string(provider)
-	b = b[copy(r.resolved[:], b):]
-	if r.label, b, ok = cutLabel(b); !ok || len(b) != 0 {
+	in := reader{b: b[1:]}
+	r := &callRecord{entry: in.entry(), tool: string(in.bytes()), providerID: string(in.bytes()), arguments: in.bytes()}
+	copy(r.place[:], in.take(len(r.place)))
+	copy(r.resolved[:], in.take(len(r.resolved)))
+	if in.fail || len(in.b) != 0 {
 		return nil
 	}
 	return r
 }
 
-func (r *contentRecord) append(dst []byte) []byte {
-	dst = append(dst, recordVersion, r.kind)
-	dst = append(dst, r.conversation[:]...)
-	dst = appendLabel(dst, r.label)
-	return append(dst, r.upstream...)
+func (r *turnRecord) append(dst []byte) []byte {
+	dst = append(dst, versionTurn)
+	dst = r.entry.append(dst)
+	rendered := byte(0)
+	if r.rendered {
+		rendered = 1
+	}
+	dst = append(dst, rendered)
+	return appendBytes(dst, r.upstream)
 }
 
-// readContent reads a record; nil when it is none.
-func readContent(b []byte) *contentRecord {
-	if len(b) < 18 || b[0] != recordVersion || b[1] != kindTurn && b[1] != kindResult && b[1] != kindOwed {
+// readTurn reads a record; nil when it is none.
+func readTurn(b []byte) *turnRecord {
+	if len(b) == 0 || b[0] != versionTurn {
 		return nil
 	}
-	r := &contentRecord{kind: b[1]}
-	b = b[2:]
-	b = b[copy(r.conversation[:], b):]
-	var ok bool
-	if r.label, b, ok = cutLabel(b); !ok {
-		return nil
+	in := reader{b: b[1:]}
+	r := &turnRecord{entry: in.entry()}
+	if rendered := in.take(1); rendered != nil {
+		r.rendered = rendered[0] != 0
 	}
-	if len(b) > 0 {
-		r.upstream = b
+	r.upstream = in.bytes()
+	if in.fail || len(in.b) != 0 {
+		return nil
 	}
 	return r
 }
 
-// Members of a conversation's set. The set is there from the first release on, so that a missing one is told from a clean one.
-const (
-	memberOpen        = "o"
-	memberUntrusted   = "u"
-	memberConstrained = "k"
-	memberSecret      = "s"
-	memberInternal    = "n"
-	memberSource      = "t:"
-	memberPrints      = "f:"
-)
+// alone writes that calls were released somewhere.
+func (r *entry) alone() []byte { return r.append([]byte{versionGap}) }
 
-// membersOf are the members that a label adds to a conversation's set.
-func membersOf(l label.Label) []string {
-	out := []string{memberOpen}
-	switch l.Integrity {
-	case label.Untrusted:
-		out = append(out, memberUntrusted)
-	case label.Constrained:
-		out = append(out, memberConstrained)
+// readEntry reads what alone wrote; nil when it is none.
+func readEntry(b []byte) *entry {
+	if len(b) == 0 || b[0] != versionGap {
+		return nil
 	}
-	switch l.Confidentiality {
-	case label.Secret:
-		out = append(out, memberSecret)
-	case label.Internal:
-		out = append(out, memberInternal)
+	in := reader{b: b[1:]}
+	r := in.entry()
+	if in.fail || len(in.b) != 0 {
+		return nil
 	}
-	for _, s := range l.Sources {
-		out = append(out, memberSource+s)
-	}
-	return out
+	return &r
 }
 
-// labelOf is the label that a set of members stands for; an unknown member is the worst.
-func labelOf(members []string) label.Label {
-	l := label.Clean()
-	for _, m := range members {
-		switch {
-		case m == memberOpen, strings.HasPrefix(m, memberPrints):
-		case m == memberConstrained:
-			l = l.Join(label.Label{Integrity: label.Constrained, Confidentiality: label.Public})
-		case m == memberUntrusted:
-			l = l.Join(label.Label{Confidentiality: label.Public})
-		case m == memberInternal:
-			l = l.Join(label.Label{Integrity: label.Trusted, Confidentiality: label.Internal})
-		case m == memberSecret:
-			l = l.Join(label.Label{Integrity: label.Trusted})
-		case strings.HasPrefix(m, memberSource):
-			l = l.Join(label.Label{Integrity: label.Trusted, Confidentiality: label.Public, Sources: []string{m[len(memberSource):]}})
-		default:
-			l = l.Join(label.Label{})
-		}
-	}
-	return l
+// old tells that a record is to be written again, so that it does not expire while it is in use.
+func (r *entry) old(now time.Time, stale time.Duration) bool {
+	return now.Sub(time.Unix(r.at, 0)) > stale
 }

@@ -1,14 +1,16 @@
 package provenance
 
 import (
-	"bytes"
 	"context"
-	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
+	"time"
 
 	"github.com/yellowjack/yellowjack/internal/label"
+	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/store"
 	"github.com/yellowjack/yellowjack/internal/strictjson"
 )
@@ -16,37 +18,147 @@ import (
 // Released collects what has to be written down before something goes out to the client, for one round trip.
 type Released struct {
 	h       *History
+	now     time.Time
 	ops     []store.Op
-	members map[string]struct{}
+	members map[string]struct{} // of the conversation's set
 	grants  map[string]int
-	owing   bool // that the request is answered by a call is noted
+	called  bool
 	noted   []noted
+	written []func() // once everything is
+	err     error
 }
+
+var errForgotten = errors.New("provenance: the request was let go before its results were noted")
 
 // Release begins to collect.
 func (h *History) Release() *Released {
-	return &Released{h: h, members: map[string]struct{}{}, grants: map[string]int{}}
+	return &Released{h: h, now: time.Now(), members: map[string]struct{}{}, grants: map[string]int{}}
+}
+
+// prepare reads what a release needs of the request.
+func (h *History) prepare() {
+	if h.prepared || h.request == nil {
+		return
+	}
+	h.prepared = true
+	if h.hashes == nil {
+		h.hashes = make([][32]byte, len(h.request.Parts))
+		for i, p := range h.request.Parts {
+			if worded(p) {
+				h.hashes[i] = h.a.contentHash(h.scope, h.request.Text(p))
+			}
+		}
+	}
+	h.behind = h.atEnd()
+	for i, p := range h.request.Parts {
+		if o := &h.Parts[i]; isText(p) && !o.Result && o.Label.Integrity == label.Trusted {
+			if m := markOf(h.hashes[i]); !slices.Contains(h.stood, m) {
+				h.stood = append(h.stood, m)
+			}
+			h.remember(p, o)
+		}
+	}
+	if len(h.stood) > maxStood {
+		h.stood = h.stood[len(h.stood)-maxStood:]
+	}
+}
+
+// remember takes samples of a prompt that did not stand there before.
+func (h *History) remember(p llm.Part, o *PartOrigin) {
+	if !isPrompt(p) || o.Reason == ruleStood {
+		return
+	}
+	known := h.samplesBefore()
+	if h.sampled == nil {
+		h.sampled = map[uint64]struct{}{}
+	}
+	samples(h.request.Text(p), h.key64(), func(hash uint64) {
+		if _, stood := known[hash]; !stood && len(known)+len(h.sampled) < maxSamples {
+			h.sampled[hash] = struct{}{}
+		}
+	})
+}
+
+// maxStood is how many texts one release remembers, the last of them. Those before were remembered by earlier ones.
+const maxStood = 256
+
+// Shrink lets the request go, which may be large: of it stays what Turn and Call need, and, with words, what the person wrote for
+// Arguments. Results and parts are noted before.
+func (h *History) Shrink(words bool) {
+	h.prepare()
+	if words {
+		h.keepPersonal()
+	}
+	h.request, h.calls, h.turns, h.gaps, h.ledger, h.hashes, h.packed, h.prints, h.Turns = nil, nil, nil, nil, nil, nil, nil, nil, nil
 }
 
 // Empty tells that there is nothing to write down.
 func (r *Released) Empty() bool { return len(r.ops) == 0 && len(r.members) == 0 && len(r.noted) == 0 }
 
+func (r *Released) record(l label.Label) entry {
+	h := r.h
+	h.prepare()
+	held := h.present(h.Conversation)
+	for _, m := range h.stood {
+		if held != nil {
+			if _, known := held.stood[m]; known {
+				continue
+			}
+		}
+		r.members[memberStood+string(m[:])] = struct{}{}
+	}
+	if h.sampled != nil {
+		r.members[packPrints(memberPrompt, h.sampled, maxSamples)] = struct{}{}
+	}
+	ordinal := h.ordinal
+	if ordinal < math.MaxUint32 {
+		ordinal++
+	}
+	return entry{conversation: h.Conversation, ordinal: ordinal, at: r.now.Unix(), label: l}
+}
+
 // Call notes a call that is about to be released, and gives the id under which the client gets it. arguments are as the model wrote
 // them, resolved as the client gets them.
 func (r *Released) Call(tool, providerID string, arguments, resolved []byte, l label.Label) string {
 	h := r.h
-	record := &callRecord{tool: tool, providerID: providerID, arguments: arguments, label: l}
-	if canonical, err := strictjson.Canonical(resolved); err == nil {
-		record.resolved = h.a.contentHash(h.scope, canonical)
-	}
-	id := newID(h.a.keys, h.scope, h.Conversation, tool, arguments, l)
-	r.ops = append(r.ops, &store.Put{Key: h.callKey(id), Value: record.append(nil), TTL: h.a.c.Keep})
-	r.Context(l)
-	r.owes(l)
+	record := r.call(tool, providerID, arguments, resolved, l)
+	id := newID(h.a.keys, h.scope, record)
+	r.put(h.callKey(id), record, tag(id))
 	return id
 }
 
-// Turn notes a text of the model's that is about to be released: as the client reads it, and as it goes up again when the client
+// Legacy notes a call in the form that has no id (function_call).
+func (r *Released) Legacy(tool string, arguments, resolved []byte, l label.Label) {
+	h := r.h
+	record := r.call(tool, "", arguments, resolved, l)
+	r.put(h.legacyKey(tool, record.resolved), record, h.tagOf("", record))
+}
+
+func (r *Released) call(tool, providerID string, arguments, resolved []byte, l label.Label) *callRecord {
+	record := &callRecord{entry: r.record(l), tool: tool, providerID: providerID, arguments: slices.Clone(arguments)}
+	copy(record.place[:], r.h.behind[:])
+	if canonical, err := strictjson.Canonical(resolved); err == nil {
+		record.resolved = r.h.a.contentHash(r.h.scope, canonical)
+	}
+	return record
+}
+
+func (r *Released) put(key string, record *callRecord, tag string) {
+	h := r.h
+	value := record.append(nil)
+	r.ops = append(r.ops, &store.Put{Key: key, Value: value, Next: h.setKey(h.Conversation), TTL: h.a.c.Keep})
+	if !r.called { // what stands behind the same words later, and is no call of these, is held against them
+		r.called = true
+		gap, here := h.gapKey(h.behind), record.entry
+		r.ops = append(r.ops, &store.Put{Key: gap, Value: here.alone(), Next: h.setKey(h.Conversation), TTL: h.a.c.Keep})
+		r.written = append(r.written, func() { h.a.cache.put(gap, &here, len(value), r.now.Add(h.a.stale())) })
+	}
+	r.members[callMember(record.ordinal, tag, h.last)] = struct{}{}
+	r.written = append(r.written, func() { h.a.cache.put(key, record, len(value), r.now.Add(h.a.stale())) })
+	r.Context(record.label)
+}
+
+// Turn notes a text of the model's that is about to be entry: as the client reads it, and as it goes up again when the client
 // sends it back; nil is the same.
 func (r *Released) Turn(text, upstream []byte, l label.Label) {
 	h := r.h
@@ -54,77 +166,128 @@ func (r *Released) Turn(text, upstream []byte, l label.Label) {
 	if hash == h.a.contentHash(h.scope, nil) {
 		return
 	}
-	record := &contentRecord{kind: kindTurn, conversation: h.Conversation, label: l, upstream: upstream}
-	r.ops = append(r.ops, &store.Put{Key: h.contentKey(hash), Value: record.append(nil), Next: h.setKey(h.Conversation), TTL: h.a.c.Keep})
+	record := &turnRecord{entry: r.record(l), rendered: upstream != nil, upstream: slices.Clone(upstream)}
+	value := record.append(nil)
+	key, set := h.turnKey(hash, h.behind[:]), h.setKey(h.Conversation) // record has read what is behind
+	for _, k := range [...]string{key, h.turnKey(hash, nil)} {
+		r.ops = append(r.ops, &store.Put{Key: k, Value: value, Next: set, TTL: h.a.c.Keep})
+	}
+	r.written = append(r.written, func() { h.a.cache.put(key, record, len(value), r.now.Add(h.a.stale())) })
+	if record.rendered { // what it shows of others is under any other role what it is
+		r.union(hash, len(text), l.Join(untrusted()))
+	} else if l.Integrity < label.Trusted {
+		r.union(hash, len(text), l)
+	}
 	r.Context(l)
 }
 
-// noted is a content that was treated, and its label.
+// noted is a content that was treated, and the label that it has.
 type noted struct {
-	hash    [32]byte
-	text    []byte
-	message int
-	label   label.Label
-	turn    *contentRecord // it is a turn of the model's too
+	hash  [32]byte
+	tag   string // of the call that it answers
+	text  []byte
+	label label.Label
 }
 
-// Result notes the i-th result of the request with the label that it has. One that the ledger knows like that already costs nothing.
+// Result notes the i-th result of the request with the label that its content has. One that is noted like that already costs nothing.
 func (r *Released) Result(i int, l label.Label) {
 	h := r.h
-	o := &h.Results[i]
-	l = l.Join(o.Label)
-	if o.Known && o.Label.Covers(l) {
+	if h.request == nil {
+		r.err = errForgotten
 		return
 	}
-	n := noted{hash: o.Hash, text: h.request.ResultText(i), message: h.request.Results[i].Message, label: l}
-	if known := h.found.contents[o.Hash]; known != nil && known.kind == kindTurn {
-		n.turn = known
-	}
-	r.noted = append(r.noted, n)
+	o := &h.Results[i]
+	r.note(noted{hash: o.Hash, tag: h.answers(i), label: l.Join(o.Label)}, func() []byte { return h.request.ResultText(i) })
 }
+
+// answers is the tag of the call that the i-th result is verified to answer.
+func (h *History) answers(i int) string {
+	if !h.Results[i].Verified {
+		return noTag
+	}
+	id := h.request.Results[i].ID
+	if call := h.owner[i]; call >= 0 && id == "" {
+		return h.tagOf("", h.calls[call])
+	}
+	return tag(id)
+}
+
+// noTag stands for the call of what answers none.
+var noTag = string(make([]byte, tagSize))
 
 // Part notes the i-th part of the request, which was treated as a result, with the label that it has.
 func (r *Released) Part(i int, l label.Label) {
 	h := r.h
-	p := h.request.Parts[i]
-	text := h.request.Text(p)
-	r.noted = append(r.noted, noted{hash: h.a.contentHash(h.scope, text), text: text, message: p.Message, label: l})
+	if h.request == nil {
+		r.err = errForgotten
+		return
+	}
+	text := h.request.Text(h.request.Parts[i])
+	hash := h.a.contentHash(h.scope, text)
+	if known, ok := h.ledger[hash]; ok {
+		l = l.Join(known)
+	}
+	r.note(noted{hash: hash, tag: noTag, label: l}, func() []byte { return text })
 }
 
-// Seal makes what was noted ready to be written down; it is the last that needs the request.
+// note collects a content that was seen, unless it is written down like that.
+func (r *Released) note(n noted, text func() []byte) {
+	h := r.h
+	known, ok := h.ledger[n.hash]
+	if (ok && known.Covers(n.label) || !ok && n.label.Integrity == label.Trusted) && h.kept(n.hash, n.tag, r.now) {
+		return
+	}
+	n.text = text()
+	r.noted = append(r.noted, n)
+}
+
+// Seal makes what was noted ready to be written down: the labels in the ledger, and in the conversation what each content answered, and
+// its fingerprints. It is the last that needs the request, and reads every text once.
 func (r *Released) Seal() {
 	h := r.h
-	var untrusted []noted
-	for _, n := range r.noted {
+	own := make([]map[uint64]struct{}, len(r.noted))
+	all := map[uint64]struct{}{}
+	for i, n := range r.noted {
+		r.union(n.hash, len(n.text), n.label)
 		r.members[memberOpen] = struct{}{}
-		if isShort(n.text) { // it names nothing: whoever says it says it for himself
+		r.members[doneMember(n.tag, n.hash)] = struct{}{}
+		if n.label.Integrity > label.Untrusted {
 			continue
 		}
-		record := &contentRecord{kind: kindResult, conversation: h.Conversation, label: n.label}
-		if n.turn != nil { // what the model said and a tool said after it is still what the model said
-			record.kind, record.upstream, record.conversation = kindTurn, n.turn.upstream, n.turn.conversation
-		}
-		put := &store.Put{Key: h.contentKey(n.hash), Value: record.append(nil), TTL: h.a.c.Keep}
-		if n.turn != nil {
-			put.Next = h.setKey(record.conversation)
-		}
-		r.ops = append(r.ops, put)
-		if n.label.Integrity == label.Untrusted {
-			untrusted = append(untrusted, n)
-		}
+		own[i] = map[uint64]struct{}{}
+		winnow(n.text, h.key64(), func(hash uint64) { own[i][hash], all[hash] = struct{}{}, struct{}{} })
 	}
-	for _, prints := range h.printsOf(untrusted) {
+	h.exempt(all)
+	for _, prints := range own {
+		for hash := range prints {
+			if _, counts := all[hash]; !counts {
+				delete(prints, hash)
+			}
+		}
 		if len(prints) > 0 {
-			r.members[packPrints(prints)] = struct{}{}
+			n := room(h.printed)
+			r.members[packPrints(memberPrints, prints, n)] = struct{}{}
+			h.printed += min(len(prints), n)
 		}
 	}
 	r.noted = nil
 }
 
-// shortContent is the length below which a content says nothing of who wrote it.
-const shortContent = windowSize
+// markOfMember is the mark of a content as a conversation's set has it.
+func markOfMember(hash [32]byte) (m mark) {
+	copy(m[:markSize], hash[:])
+	return m
+}
 
-func isShort(text []byte) bool { return len(bytes.TrimSpace(text)) < shortContent }
+// union tightens the ledger's label of a content.
+func (r *Released) union(hash [32]byte, size int, l label.Label) {
+	h := r.h
+	key := h.ledgerKey(hash)
+	if size >= minLedger {
+		r.ops = append(r.ops, &store.Union{Key: key, Members: membersOf(l), TTL: h.a.c.Keep})
+	}
+	r.written = append(r.written, func() { h.a.cache.put("w"+key, true, 1, r.now.Add(h.a.stale())) })
+}
 
 // Context notes a label of the conversation, which it keeps.
 func (r *Released) Context(l label.Label) {
@@ -133,77 +296,57 @@ func (r *Released) Context(l label.Label) {
 	}
 }
 
-// Grant notes that a call was released, so that it may be run, once, by who gets it: the arguments are as the client gets them.
-func (r *Released) Grant(tool string, arguments []byte, l label.Label) error {
-	canonical, err := strictjson.Canonical(arguments)
-	if err != nil {
-		return fmt.Errorf("provenance: arguments of a grant: %w", err)
-	}
-	key := r.h.a.grantKey(r.h.scope, tool, canonical)
-	n := r.grants[key]
-	r.grants[key]++
-	value := append(append([]byte{recordVersion}, r.h.Conversation[:]...), appendLabel(nil, l)...)
-	r.ops = append(r.ops, &store.Put{Key: fmt.Sprintf("%s:%d", key, n), Value: value, TTL: r.h.a.c.Grant})
-	return nil
-}
-
-func (a *Analyzer) grantKey(s label.Scope, tool string, canonical []byte) string {
-	sum := a.keys.grant.sum([]byte(s.Tenant), []byte(s.Principal), []byte(tool), canonical)
-	return a.c.Keys.Slot(s) + "g:" + hex.EncodeToString(sum[:16])
-}
-
-// maxGrants is how many like calls of one answer are told apart.
-const maxGrants = 8
-
-// Grant is a grant that was taken.
-type Grant struct {
-	Conversation label.ConversationID
-	Label        label.Label
-}
-
-// TakeGrant takes a grant for a call of a principal: of all who take it, one gets it. Nil is none.
-func (a *Analyzer) TakeGrant(ctx context.Context, s label.Scope, tool string, arguments []byte) (*Grant, error) {
-	canonical, err := strictjson.Canonical(arguments)
-	if err != nil {
-		return nil, nil //nolint:nilerr,nilnil // what is no JSON was never granted
-	}
-	key := a.grantKey(s, tool, canonical)
-	for n := range maxGrants {
-		take := &store.Take{Key: fmt.Sprintf("%s:%d", key, n)}
-		if err := a.c.Store.Do(ctx, take); err != nil {
-			return nil, err
-		}
-		if take.Found && len(take.Value) > 17 && take.Value[0] == recordVersion {
-			g := &Grant{}
-			rest := take.Value[1:]
-			rest = rest[copy(g.Conversation[:], rest):]
-			if l, _, ok := cutLabel(rest); ok {
-				g.Label = l
-			}
-			return g, nil
-		}
-	}
-	return nil, nil //nolint:nilnil // no grant is no error
-}
+// Also writes something else down in the same round trip.
+func (r *Released) Also(op store.Op) { r.ops = append(r.ops, op) }
 
 // Commit writes everything down, in one round trip. Until it has, nothing of it may be released.
 func (r *Released) Commit(ctx context.Context) error {
+	if r.err == nil && len(r.noted) > 0 && r.h.request == nil {
+		r.err = errForgotten
+	}
+	if r.err != nil {
+		return r.err
+	}
 	if len(r.noted) > 0 {
 		r.Seal()
 	}
 	if r.Empty() {
 		return nil
 	}
-	ops := r.ops
+	h := r.h
+	ops := append(r.ops, h.refresh...)
 	if len(r.members) > 0 {
-		ops = append(ops, &store.Union{Key: r.h.setKey(r.h.Conversation), Members: slices.Sorted(maps.Keys(r.members)), TTL: r.h.a.c.Keep})
+		ops = append(ops, &store.Union{Key: h.setKey(h.Conversation), Members: slices.Sorted(maps.Keys(r.members)), TTL: h.a.c.Keep})
 	}
-	if err := r.h.a.c.Store.Do(ctx, ops...); err != nil {
-		return err
+	if err := h.a.c.Store.Do(ctx, ops...); err != nil {
+		return fmt.Errorf("provenance: what is about to be entry: %w", err)
 	}
-	r.ops, r.members = nil, map[string]struct{}{}
+	for _, then := range r.written {
+		then()
+	}
+	for _, m := range h.stood {
+		h.a.cache.put(h.stoodKey(h.Conversation, m), true, 1, r.now.Add(h.a.stale()))
+	}
+	h.refresh = nil
+	r.ops, r.written, r.members = nil, nil, map[string]struct{}{}
 	return nil
 }
 
-// Also writes something else down in the same round trip.
-func (r *Released) Also(op store.Op) { r.ops = append(r.ops, op) }
+// keepPersonal copies what the person wrote.
+func (h *History) keepPersonal() {
+	if h.read || h.request == nil {
+		return
+	}
+	h.read = true
+	left := maxPerson
+	for i := len(h.request.Parts) - 1; i >= 0 && left > 0; i-- { // the last first
+		p := h.request.Parts[i]
+		if p.Kind != llm.TextPart || p.Role != "user" || h.Parts[i].Label.Integrity != label.Trusted || h.Parts[i].Result {
+			continue
+		}
+		text := h.request.Text(p)
+		text = text[:min(len(text), left)]
+		h.personal = append(h.personal, string(text))
+		left -= len(text)
+	}
+}

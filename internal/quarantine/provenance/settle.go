@@ -2,10 +2,12 @@ package provenance
 
 import (
 	"bytes"
-	"strings"
+	"slices"
+	"time"
 
 	"github.com/yellowjack/yellowjack/internal/label"
 	"github.com/yellowjack/yellowjack/internal/llm"
+	"github.com/yellowjack/yellowjack/internal/store"
 	"github.com/yellowjack/yellowjack/internal/strictjson"
 )
 
@@ -13,8 +15,14 @@ import (
 const (
 	ruleApplication  = "written by the application"
 	ruleBefore       = "stands before the first tool traffic"
+	ruleStood        = "stood there when something was released after it"
 	ruleAfter        = "stands after an answer to every call"
+	ruleAttested     = "the application vouches for it"
 	ruleOwed         = "stands where a call still owes its result"
+	ruleTraffic      = "stands after tool traffic, with no answer of the model's between"
+	rulePut          = "was put there while a call owes its result"
+	ruleElsewhere    = "a call that the client left out still owes its result"
+	ruleShortened    = "is new, and the client left out what stood before it"
 	ruleKnownTurn    = "a text of the model's that was released"
 	ruleUnknownTurn  = "a model's text that was never released here"
 	ruleKnownContent = "content that was seen as a tool's result"
@@ -27,17 +35,24 @@ const (
 	ruleVerified     = "a call that was released"
 	ruleAnswers      = "answers a call that was released"
 	ruleNoCall       = "answers no call that was released"
+	ruleResult       = "a tool's result"
+	ruleName         = "the name of one of the conversation"
 	ruleReasoning    = "a model's reasoning that was never released here"
 )
 
+// untrusted is what a label is joined with that is believed no more, whoever may read it.
+func untrusted() label.Label { return label.Label{Confidentiality: label.Public} }
+
 // settle decides, from what the store knows.
 func (h *History) settle() {
+	h.Label = label.Clean()
 	h.settleCalls()
+	h.settleTurns()
+	h.settleGaps()
 	h.settleConversation()
 	h.settleResults()
 	h.settleParts()
-	for i := range h.Parts {
-		p := h.request.Parts[i]
+	for i, p := range h.request.Parts {
 		if p.Result < 0 && !h.Parts[i].Result {
 			h.Label = h.Label.Join(h.Parts[i].Label)
 		}
@@ -47,36 +62,53 @@ func (h *History) settle() {
 	}
 }
 
+// present is what the store holds of a conversation, if it holds anything.
+func (h *History) present(c label.ConversationID) *conversation {
+	if held := h.held[c]; held != nil && !held.missing {
+		return held
+	}
+	return nil
+}
+
 func (h *History) settleCalls() {
 	count := map[string]int{}
 	for i := range h.request.Calls {
 		count[h.request.Calls[i].ID]++
 	}
 	for i := range h.request.Calls {
-		c, o := &h.request.Calls[i], &h.Calls[i]
-		record := h.found.calls[c.ID]
+		c, o, record := &h.request.Calls[i], &h.Calls[i], h.calls[i]
 		_, ours := rawID(c.ID)
+		h.calls[i] = nil
 		switch {
-		case !ours:
+		case !ours && (c.ID != "" || record == nil):
 			o.Reason = ruleNoID
-		case count[c.ID] > 1:
+		case ours && count[c.ID] > 1:
 			o.Reason = ruleTwice
-		case record == nil:
+		case record == nil || h.present(record.conversation) == nil:
 			o.Reason = ruleForgotten
-		case record.tool != c.Tool || !signed(h.a.keys, h.scope, c.ID, record):
+		case record.tool != c.Tool || ours && !signed(h.a.keys, h.scope, c.ID, record):
 			o.Reason = ruleOtherTool
 		default:
+			h.calls[i] = record
 			o.Verified, o.ProviderID, o.Arguments, o.Label, o.Reason = true, record.providerID, record.arguments, record.label, ruleVerified
 			if !h.sameArguments(h.request.CallArguments(i), record) {
 				// What the model wrote goes up, whatever the client says it was; but such a client is not believed.
-				o.Label, o.Reason = o.Label.Join(label.Label{Confidentiality: label.Public}), ruleArguments
+				o.Label, o.Reason = o.Label.Join(untrusted()), ruleArguments
 			}
+		}
+	}
+	for id, record := range h.proofs { // of results whose call is not there
+		if record == nil || count[id] > 0 || h.present(record.conversation) == nil || !signed(h.a.keys, h.scope, id, record) {
+			delete(h.proofs, id)
 		}
 	}
 }
 
 // sameArguments tells whether a client sends a call's arguments as it was given them, or as the model wrote them.
 func (h *History) sameArguments(sent []byte, record *callRecord) bool {
+	if bytes.Equal(sent, record.arguments) {
+		return true
+	}
 	canonical, err := strictjson.Canonical(sent)
 	if err != nil {
 		return false
@@ -88,215 +120,257 @@ func (h *History) sameArguments(sent []byte, record *callRecord) bool {
 	return err == nil && bytes.Equal(wrote, canonical)
 }
 
-// settleConversation finds the conversation, and joins the labels of all that the history points to.
+// settleTurns leaves the records of those texts that are known. What is shown in another form goes up in its own again, if it is of
+// one piece; taken apart it is not known.
+func (h *History) settleTurns() {
+	for i := range h.turns {
+		t := &h.turns[i]
+		if t.record != nil && (h.present(t.record.conversation) == nil || len(t.parts) > 1 && t.record.rendered) {
+			t.record = nil
+		}
+	}
+}
+
+// settleGaps leaves the records of those gaps in which no answer of ours stands: there the client has put something else in the place of
+// calls, or nothing.
+func (h *History) settleGaps() {
+	for i := range h.gaps {
+		g := &h.gaps[i]
+		if g.record == nil {
+			continue
+		}
+		filled := h.present(g.record.conversation) == nil || h.calledAt(g)
+		for k := range h.turns {
+			t := &h.turns[k]
+			filled = filled || t.record != nil && t.placed && t.before == g.chain
+		}
+		if filled {
+			g.record = nil
+		}
+	}
+}
+
+// settleConversation finds the conversation, joins the labels of all that the history points to, and collects what these know.
 func (h *History) settleConversation() {
-	h.New = true
-	for i := len(h.Calls) - 1; i >= 0; i-- {
-		if h.Calls[i].Verified {
-			h.Conversation, _ = conversationOf(h.a.keys, h.scope, h.request.Calls[i].ID)
-			h.New = false
-			break
+	h.New, h.seen = true, map[mark]struct{}{}
+	pointed := map[label.ConversationID]bool{}
+	now := time.Now()
+	take := func(r *entry, key string, value func(entry) []byte) {
+		pointed[r.conversation] = true
+		if r.old(now, h.a.stale()) {
+			renewed := *r
+			renewed.at = now.Unix()
+			h.refresh = append(h.refresh, &store.Put{Key: key, Value: value(renewed), Next: h.setKey(r.conversation), TTL: h.a.c.Keep})
 		}
 	}
-	for i := len(h.request.Parts) - 1; h.New && i >= 0; i-- {
-		p := h.request.Parts[i]
-		if p.Kind != llm.TextPart || p.Role != "assistant" {
+	call := func(key string, r *callRecord) {
+		take(&r.entry, key, func(renewed entry) []byte {
+			c := *r
+			c.entry = renewed
+			return c.append(nil)
+		})
+	}
+	for i, r := range h.calls {
+		if r != nil && h.request.Calls[i].ID != "" {
+			call(h.callKey(h.request.Calls[i].ID), r)
+		} else if r != nil {
+			call(h.legacyKey(r.tool, r.resolved), r)
+		}
+	}
+	for id, r := range h.proofs {
+		call(h.callKey(id), r)
+		h.Label = h.Label.Join(r.label)
+	}
+	for i := range h.turns {
+		if t := &h.turns[i]; t.record != nil {
+			take(&t.record.entry, t.key, func(renewed entry) []byte {
+				c := *t.record
+				c.entry = renewed
+				return c.append(nil)
+			})
+		}
+	}
+	for i := range h.gaps {
+		if r := h.gaps[i].record; r != nil {
+			pointed[r.conversation] = true
+		}
+	}
+	h.joined()
+	for i := range h.turns { // references of another conversation lead nowhere
+		if t := &h.turns[i]; t.record != nil && t.record.rendered && t.record.conversation != h.Conversation {
+			t.record = nil
+		}
+	}
+	h.findLast()
+	for c := range h.held {
+		held := h.present(c)
+		switch {
+		case held == nil && h.named(c):
+			h.Label = h.Label.Join(label.Label{}) // the store has forgotten: nothing is known to be clean
+			continue
+		case held == nil || !pointed[c] && c != h.Conversation:
 			continue
 		}
-		if record := h.contentOf(p); record != nil && record.kind == kindTurn {
-			h.Conversation, h.New = record.conversation, false
+		if pointed[c] { // a beginning alone says nothing of what is owed: others begin alike
+			h.pointed = append(h.pointed, c)
 		}
-	}
-	for i := len(h.links) - 1; h.New && i >= 0; i-- {
-		if record := h.found.owed[h.links[i].message]; record != nil {
-			h.Conversation, h.New = record.conversation, false
+		h.Label = h.Label.Join(held.label)
+		for m := range held.stood {
+			h.seen[m] = struct{}{}
 		}
-	}
-	switch {
-	case h.New && h.derived != label.ConversationID{}:
-		_, known := h.found.sets[h.derived]
-		h.Conversation, h.New = h.derived, !known
-	case h.New:
-		h.Conversation = h.newConversation()
-	}
-	h.prints = map[uint64]struct{}{}
-	for conversation, pointed := range h.found.pointed {
-		if !pointed {
-			continue
-		}
-		members, there := h.found.sets[conversation]
-		if !there {
-			if h.pointedByUs(conversation) {
-				h.Label = h.Label.Join(label.Label{}) // the store has forgotten: nothing is known to be clean
+		h.packed = append(h.packed, held.prints...)
+		if c == h.Conversation {
+			h.printed = held.printed
+			for _, call := range held.calls {
+				h.ordinal = max(h.ordinal, call.ordinal)
 			}
-			continue
-		}
-		h.Label = h.Label.Join(labelOf(members))
-		for _, m := range members {
-			if strings.HasPrefix(m, memberPrints) {
-				unpackPrints(m, h.prints)
-			}
 		}
 	}
-	if len(h.found.pointed) >= maxConversations {
+	if len(h.held) >= maxConversations {
 		h.Label = h.Label.Join(label.Label{})
 	}
 }
 
-// pointedByUs tells whether a record of ours leads to a conversation; an id that a client made up leads nowhere.
-func (h *History) pointedByUs(c label.ConversationID) bool {
-	if c == h.Conversation && !h.New {
-		return true
-	}
-	for i := range h.Calls {
-		if !h.Calls[i].Verified {
-			continue
+// findLast finds the last thing of ours in the history.
+func (h *History) findLast() {
+	h.last = noTag
+	message := -1
+	for i, r := range h.calls {
+		if m := h.request.Calls[i].Message; r != nil && m >= message {
+			message, h.last = m, h.tagOf(h.request.Calls[i].ID, r)
 		}
+	}
+	for i := range h.turns {
+		if t := &h.turns[i]; t.record != nil && t.message > message {
+			message, h.last = t.message, string(t.hash[:tagSize])
+		}
+	}
+}
+
+// named tells whether the history bears an id of a conversation.
+func (h *History) named(c label.ConversationID) bool {
+	for i := range h.request.Calls {
 		if of, ok := conversationOf(h.a.keys, h.scope, h.request.Calls[i].ID); ok && of == c {
+			return true
+		}
+	}
+	for i := range h.request.Results {
+		if of, ok := conversationOf(h.a.keys, h.scope, h.request.Results[i].ID); ok && of == c {
 			return true
 		}
 	}
 	return false
 }
 
+// joined finds which conversation this is: that of the last call; else that of most of the known texts, the last if there are as many.
+func (h *History) joined() {
+	votes := map[label.ConversationID]int{}
+	best := 0
+	vote := func(r *entry, weight int) {
+		votes[r.conversation] += weight
+		if votes[r.conversation] >= best {
+			best, h.Conversation, h.New = votes[r.conversation], r.conversation, false
+		}
+	}
+	for i := range h.turns {
+		if r := h.turns[i].record; r != nil {
+			vote(&r.entry, 1)
+		}
+	}
+	for _, r := range h.proofs {
+		vote(&r.entry, len(h.turns)+1)
+	}
+	for i := len(h.calls) - 1; i >= 0; i-- {
+		if r := h.calls[i]; r != nil {
+			h.Conversation, h.New = r.conversation, false
+			break
+		}
+	}
+	for i := len(h.gaps) - 1; h.New && i >= 0; i-- {
+		if r := h.gaps[i].record; r != nil {
+			h.Conversation, h.New = r.conversation, false
+		}
+	}
+	if h.New && h.derived != (label.ConversationID{}) {
+		h.Conversation, h.New = h.derived, h.present(h.derived) == nil
+		return
+	}
+	if h.New {
+		h.Conversation = newConversation(h.a.keys, h.scope)
+		return
+	}
+	note := func(r *entry) {
+		if r.conversation == h.Conversation {
+			h.ordinal = max(h.ordinal, r.ordinal)
+		}
+	}
+	for _, r := range h.calls {
+		if r != nil {
+			note(&r.entry)
+		}
+	}
+	for _, r := range h.proofs {
+		note(&r.entry)
+	}
+	for i := range h.gaps {
+		if r := h.gaps[i].record; r != nil {
+			note(r)
+		}
+	}
+	for i := range h.turns {
+		if r := h.turns[i].record; r != nil {
+			note(&r.entry)
+		}
+	}
+}
+
+// settleResults finds the call that each result answers: the first behind a call that bears its id.
 func (h *History) settleResults() {
-	calls := map[string]int{}
-	for i := range h.request.Calls {
-		if h.Calls[i].Verified {
-			calls[h.request.Calls[i].ID] = i
-		}
-	}
-	for i := range h.request.Results {
-		r, o := &h.request.Results[i], &h.Results[i]
-		o.Label, o.Reason = label.Clean(), ruleNoCall
-		if call, ok := calls[r.ID]; ok && r.Attributed && h.request.Calls[call].Message < r.Message {
-			o.Verified, o.Tool, o.Reason = true, h.request.Calls[call].Tool, ruleAnswers
-		}
-		if record := h.found.contents[o.Hash]; record != nil {
-			o.Known, o.Label = true, record.label
-			o.Kept = record.conversation == h.Conversation
-		}
-	}
-}
-
-// contentOf is what the ledger knows of a part's words.
-func (h *History) contentOf(p llm.Part) *contentRecord {
-	if len(h.found.contents) == 0 {
-		return nil
-	}
-	return h.found.contents[h.a.contentHash(h.scope, h.request.Text(p))]
-}
-
-// progress is how far the tool traffic has come, up to a message.
-type progress struct {
-	calls, results int // looked at
-	open           int // calls without a result of their own
-	unproven       int // calls and results that are not verified
-	lastResult     int // its message
-	lastTurn       int // message of the last text of the model's that is known
-	links          int // looked at
-	lastOwed       int // message of the last text that was answered by a call which is not here
-}
-
-// settleParts walks the parts in order.
-func (h *History) settleParts() {
-	at := progress{lastResult: -1, lastTurn: -1, lastOwed: -1}
-	for i, p := range h.request.Parts {
-		o := &h.Parts[i]
-		switch {
-		case p.Result >= 0:
-			o.Label, o.Reason = label.Clean(), "a result" // its own origin tells
-		case p.Kind == llm.DescriptionPart:
-			o.Label, o.Reason = label.Clean(), ruleApplication
-		case p.Kind == llm.ArgumentsPart:
-			// What a call that is not known was called with may be anything: also what a client resolved, under an id of its own.
-			c := &h.Calls[p.Call]
-			o.Label, o.Reason, o.Result = c.Label, c.Reason, !c.Verified && !isEmptyObject(h.request.Text(p))
-		case p.Role == "assistant":
-			h.settleTurn(i, p, o, &at)
-		default:
-			h.advance(&at, p.Message)
-			h.settleText(p, o, at)
-		}
-	}
-}
-
-// advance counts the calls and results that stand before a message.
-func (h *History) advance(at *progress, message int) {
 	r := h.request
-	for ; at.calls < len(r.Calls) && r.Calls[at.calls].Message < message; at.calls++ {
-		at.open++
-		if !h.Calls[at.calls].Verified {
-			at.unproven++
-		}
-	}
-	for ; at.links < len(h.links) && h.links[at.links].message < message; at.links++ {
-		if h.found.owed[h.links[at.links].message] != nil {
-			at.lastOwed = h.links[at.links].message
-		}
-	}
-	for ; at.results < len(r.Results) && r.Results[at.results].Message < message; at.results++ {
-		at.lastResult = r.Results[at.results].Message
-		if h.Results[at.results].Verified {
-			at.open--
-		} else {
-			at.unproven++
-		}
-	}
-}
-
-// settleTurn decides a text that the client says a model wrote.
-func (h *History) settleTurn(i int, p llm.Part, o *PartOrigin, at *progress) {
-	h.advance(at, p.Message)
-	record := h.contentOf(p)
-	switch {
-	case record != nil && record.kind == kindTurn && p.Kind != llm.NamePart:
-		o.Label, o.Reason = record.label, ruleKnownTurn
-		if record.upstream != nil {
-			if h.Turns == nil {
-				h.Turns = map[int][]byte{}
+	h.owner = make([]int, len(r.Results))
+	byID := map[string]int{}
+	legacy, next := -1, 0
+	for i := range r.Results {
+		result, o := &r.Results[i], &h.Results[i]
+		for ; next < len(r.Calls) && r.Calls[next].Message < result.Message; next++ {
+			if byID[r.Calls[next].ID] = next; r.Calls[next].ID == "" {
+				legacy = next
 			}
-			h.Turns[i] = record.upstream
 		}
-		if p.Kind == llm.TextPart {
-			at.lastTurn = p.Message
+		h.owner[i] = -1
+		o.Label, o.Reason = untrusted(), ruleNoCall
+		call, there := byID[result.ID]
+		if result.ID == "" {
+			call, there, legacy = legacy, legacy >= 0, -1
 		}
-	case record != nil:
-		o.Label, o.Reason, o.Result = record.label.Join(label.Label{Confidentiality: label.Public}), ruleKnownContent, true
-	case p.Kind == llm.ReasoningPart:
-		o.Reason, o.Result = ruleReasoning, p.Message > h.first
-	default:
-		// Examples in front of a conversation are the client's to give; the label says that nobody knows who wrote them.
-		o.Reason, o.Result = ruleUnknownTurn, p.Message > h.first || at.lastOwed > at.lastTurn || contains(h.request.Text(p), h.prints)
+		if !there || !result.Attributed { // an id of ours whose call is not there proves nothing
+			continue
+		}
+		h.owner[i] = call
+		if record := h.calls[call]; record != nil {
+			o.Verified, o.Tool, o.Reason, o.Label = true, record.tool, ruleAnswers, label.Clean()
+			if result.ID != "" && h.present(record.conversation).changed(tag(result.ID), o.Hash) {
+				o.Changed, o.Label = true, untrusted()
+			}
+		}
+	}
+	now := time.Now()
+	for i := range h.Results {
+		o := &h.Results[i]
+		if known, ok := h.ledger[o.Hash]; ok {
+			o.Known, o.Label = true, o.Label.Join(known)
+		}
+		o.Kept = h.kept(o.Hash, h.answers(i), now)
 	}
 }
 
-// settleText decides what the client says the person or the application wrote.
-func (h *History) settleText(p llm.Part, o *PartOrigin, at progress) {
-	o.Label, o.Reason = label.Clean(), ruleBefore
-	switch {
-	case p.Message < 0:
-		o.Reason = ruleApplication
-	case at.lastOwed > at.lastTurn:
-		*o = PartOrigin{Reason: ruleOwed, Result: true}
-		return
-	case p.Message > h.first && (at.open != 0 || at.unproven != 0 || at.lastTurn <= at.lastResult):
-		*o = PartOrigin{Reason: ruleOwed, Result: true}
-		return
-	case p.Message > h.first:
-		o.Reason = ruleAfter
-	}
-	if p.Kind == llm.MediaPart {
-		return
-	}
-	if record := h.contentOf(p); record != nil && !isShort(h.request.Text(p)) && (record.kind == kindResult || record.label.Integrity < label.Trusted) {
-		*o = PartOrigin{Label: record.label, Reason: ruleKnownContent, Result: record.label.Integrity < label.Trusted}
-		return
-	}
-	if contains(h.request.Text(p), h.prints) {
-		*o = PartOrigin{Label: label.Label{}, Reason: ruleContains, Result: true}
-	}
+// kept tells that a content was written down in this conversation, and is not due to be again.
+func (h *History) kept(hash [32]byte, tag string, now time.Time) bool {
+	held := h.present(h.Conversation)
+	return held != nil && slices.Contains(held.done[tag], markOfMember(hash)) && h.a.cache.get("w"+h.ledgerKey(hash), now) != nil
 }
 
-// isEmptyObject tells the arguments of a call that has none.
-func isEmptyObject(arguments []byte) bool { return string(arguments) == "{}" }
+// isText tells a part that the client says is of the system or the person.
+func isText(p llm.Part) bool {
+	return worded(p) && p.Role != "assistant" && p.Role != "tool" && p.Role != "function"
+}

@@ -1,0 +1,408 @@
+package provenance
+
+import (
+	"bytes"
+	"math"
+
+	"github.com/yellowjack/yellowjack/internal/label"
+	"github.com/yellowjack/yellowjack/internal/llm"
+)
+
+// owing is which calls have no result of their own, and so where one may have been put.
+type owing struct {
+	first int // message of the first call in the history that has none; math.MaxInt when all have one
+	// open tells of one that was released behind the last thing of ours in the history, or behind other calls that were, and which the
+	// client left out.
+	open      bool
+	beside    bool   // it was released together with one that is there
+	gaps      []*gap // in which such calls stood
+	shortened bool   // the client left out calls of this conversation
+}
+
+// owed finds the calls that have no result of their own.
+func (h *History) owed() owing {
+	o := owing{first: math.MaxInt}
+	has := make([]bool, len(h.calls))
+	for _, call := range h.owner {
+		if call >= 0 {
+			has[call] = true
+		}
+	}
+	here, at := map[string]bool{}, map[place]bool{}
+	for i := range h.calls {
+		if !has[i] {
+			o.first = min(o.first, h.request.Calls[i].Message)
+		}
+		if r := h.calls[i]; r != nil {
+			here[h.tagOf(h.request.Calls[i].ID, r)] = true
+			at[place{r.conversation, r.ordinal}] = true
+		}
+	}
+	unanswered := map[place]bool{}
+	for _, c := range h.pointed {
+		for t, call := range h.held[c].calls {
+			if here[t] {
+				continue
+			}
+			o.shortened = o.shortened || c == h.Conversation
+			if !h.held[c].answered(t) {
+				unanswered[place{c, call.ordinal}] = true
+				o.beside = o.beside || at[place{c, call.ordinal}]
+				o.open = o.open || o.beside || c == h.Conversation && h.held[c].follows(call, h.last)
+			}
+		}
+	}
+	for i := range h.gaps {
+		if g := &h.gaps[i]; g.record != nil && unanswered[place{g.record.conversation, g.record.ordinal}] {
+			o.gaps = append(o.gaps, g)
+		}
+	}
+	return o
+}
+
+// somewhere tells that a place in the history may hold the result of a call that the client left out: from where calls were released
+// on, up to the next text of the model's that we know.
+func (o *owing) somewhere(part int, at *progress) bool {
+	for _, g := range o.gaps {
+		if g.part < part && at.turn[g.record.conversation] <= g.record.ordinal {
+			return true
+		}
+	}
+	return o.open
+}
+
+// tagOf names a call within its conversation.
+func (h *History) tagOf(id string, r *callRecord) string {
+	if id != "" {
+		return tag(id)
+	}
+	sum := h.a.keys.call.sum(h.scope, []byte(h.legacyKey(r.tool, r.resolved)), []byte{byte(r.ordinal >> 24), byte(r.ordinal >> 16), byte(r.ordinal >> 8), byte(r.ordinal)})
+	return string(sum[:tagSize])
+}
+
+// progress is how far a walk over the history has come.
+type progress struct {
+	calls, results int    // looked at
+	traffic        bool   // there was any
+	unproven       bool   // of calls or results that are not verified
+	between        bool   // an answer stands behind the last traffic
+	front          bool   // nothing stands before but the application's
+	last           place  // of the last verified call
+	turn           placed // the last known texts of the model's
+}
+
+// place is where something stands in its conversation.
+type place struct {
+	conversation label.ConversationID
+	ordinal      uint32
+}
+
+// placed is the last place in each conversation.
+type placed map[label.ConversationID]uint32
+
+// advance looks at the calls and results that stand before a message.
+func (h *History) advance(at *progress, message int) {
+	r := h.request
+	for ; at.calls < len(r.Calls) && r.Calls[at.calls].Message < message; at.calls++ {
+		at.traffic, at.between = true, false
+		if record := h.calls[at.calls]; record == nil {
+			at.unproven = true
+		} else if at.last.conversation != record.conversation || at.last.ordinal < record.ordinal {
+			at.last = place{record.conversation, record.ordinal}
+		}
+	}
+	for ; at.results < len(r.Results) && r.Results[at.results].Message < message; at.results++ {
+		at.traffic, at.between = true, false
+		if !h.Results[at.results].Verified {
+			at.unproven = true
+		}
+		if proof := h.proofs[r.Results[at.results].ID]; proof != nil && (at.last.conversation != proof.conversation || at.last.ordinal < proof.ordinal) {
+			at.last = place{proof.conversation, proof.ordinal}
+		}
+	}
+}
+
+// settleParts walks the parts in order.
+func (h *History) settleParts() {
+	known := make(map[int]*spoken, len(h.turns)) // by part
+	for i := range h.turns {
+		t := &h.turns[i]
+		for n, part := range t.parts {
+			if t.record == nil || known[part] != nil {
+				continue
+			}
+			known[part] = t
+			if t.record.rendered && n == 0 {
+				if h.Turns == nil {
+					h.Turns = map[int][]byte{}
+				}
+				h.Turns[part] = t.record.upstream
+			}
+		}
+	}
+	owes := h.owed()
+	at := progress{turn: placed{}, front: true}
+	for i, p := range h.request.Parts {
+		o := &h.Parts[i]
+		switch {
+		case p.Result >= 0:
+			o.Label, o.Reason = label.Clean(), ruleResult // its own origin tells
+		case p.Kind == llm.DescriptionPart:
+			o.Label, o.Reason = label.Clean(), ruleApplication
+		case p.Kind == llm.ArgumentsPart:
+			// What a call that is not known was called with may be anything: also what a client resolved, under an id of its own.
+			c := &h.Calls[p.Call]
+			o.Label, o.Reason, o.Result = c.Label, c.Reason, !c.Verified && string(h.request.Text(p)) != "{}"
+		case p.Role == "assistant":
+			h.advance(&at, p.Message)
+			h.settleTurn(i, p, o, known[i], &at, owes)
+		default:
+			h.advance(&at, p.Message)
+			h.settleText(i, p, o, &at, owes)
+		}
+		at.front = at.front && (isPrompt(p) || p.Kind == llm.DescriptionPart)
+	}
+}
+
+// settleTurn decides a text that the client says a model wrote.
+func (h *History) settleTurn(i int, p llm.Part, o *PartOrigin, known *spoken, at *progress, owes owing) {
+	text := h.request.Text(p)
+	switch {
+	case known != nil:
+		r := known.record
+		o.Label, o.Reason = r.label, ruleKnownTurn
+		if p.Kind != llm.TextPart {
+			return
+		}
+		at.turn[r.conversation] = max(at.turn[r.conversation], r.ordinal)
+		if at.traffic && r.conversation == at.last.conversation && r.ordinal > at.last.ordinal {
+			at.between = true
+		}
+	case p.Kind == llm.NamePart && plainName(text):
+		o.Label, o.Reason = label.Clean(), ruleName
+	case len(bytes.TrimSpace(text)) == 0:
+		o.Label, o.Reason = label.Clean(), ruleBefore
+	case p.Kind == llm.ReasoningPart:
+		o.Reason, o.Result = ruleReasoning, at.traffic
+	case h.ledgered(p, o):
+	default:
+		// Examples in front of a conversation are the client's to give; the label says that nobody knows who wrote them.
+		o.Reason, o.Result = ruleUnknownTurn, at.traffic || owes.somewhere(i, at) || h.carries(text)
+	}
+}
+
+// ledgered tells whether the ledger knows a model's text as another's.
+func (h *History) ledgered(p llm.Part, o *PartOrigin) bool {
+	known, ok := h.ledger[h.a.contentHash(h.scope, h.request.Text(p))]
+	if ok {
+		*o = PartOrigin{Label: known.Join(untrusted()), Reason: ruleKnownContent, Result: true}
+	}
+	return ok
+}
+
+// plainName tells a name as a framework gives its agents: too little to say anything with.
+func plainName(text []byte) bool {
+	for _, c := range text {
+		if c != '_' && c != '-' && c != '.' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
+			return false
+		}
+	}
+	return len(text) <= 32
+}
+
+// settleText decides what the client says the person or the application wrote.
+func (h *History) settleText(i int, p llm.Part, o *PartOrigin, at *progress, owes owing) {
+	hash := h.hashes[i]
+	if _, stood := h.seen[markOf(hash)]; stood {
+		o.Label, o.Reason = label.Clean(), ruleStood
+		return
+	}
+	o.Label, o.Reason = label.Clean(), ruleBefore
+	if p.Message < 0 {
+		o.Reason = ruleApplication
+	} else if at.traffic {
+		o.Reason = ruleAfter
+	}
+	switch rule := h.mayBeResult(i, p, at, owes); {
+	case h.attested && p.Role == "user":
+		o.Reason = ruleAttested
+	case rule != "":
+		*o = PartOrigin{Reason: rule, Result: true}
+		return
+	}
+	if known, ok := h.ledger[hash]; ok && p.Kind != llm.MediaPart {
+		*o = PartOrigin{Label: known, Reason: ruleKnownContent, Result: known.Integrity < label.Trusted}
+		return
+	}
+	if h.carries(h.request.Text(p)) {
+		*o = PartOrigin{Reason: ruleContains, Result: true}
+	}
+}
+
+// mayBeResult names the rule by which a new text may be a call's result, put under another role; "" when it may not.
+func (h *History) mayBeResult(i int, p llm.Part, at *progress, owes owing) string {
+	if owes.first < math.MaxInt {
+		if p.Message > owes.first {
+			return ruleOwed
+		}
+		return rulePut
+	}
+	owes.open = owes.open && (owes.beside || !isPrompt(p) || !at.front) // prompts change, and results are put behind questions
+	switch {
+	case owes.somewhere(i, at):
+		return ruleElsewhere
+	case at.traffic && (at.unproven || !at.between):
+		return ruleTraffic
+	case !at.traffic && owes.shortened && at.turn[h.Conversation] == 0 && p.Role == "user":
+		return ruleShortened
+	}
+	return ""
+}
+
+// Contain marks the parts that carry a piece of results which policy holds for untrusted, whatever their role and wherever they stand.
+// It tells whether any was marked. What stood in a trusted part before such a result was seen does not count: an attacker who quotes
+// the person taints nothing.
+func (h *History) Contain(untrusted []int) bool {
+	var candidates []int
+	front := !h.prompted()
+	for k, p := range h.request.Parts {
+		o := &h.Parts[k]
+		if front = front && (isPrompt(p) || p.Kind == llm.DescriptionPart); front {
+			continue // of an application that had no prompt before, and has one now
+		}
+		if worded(p) && !o.Result && p.Kind != llm.MediaPart && o.Reason != ruleKnownTurn && o.Reason != ruleStood && p.Span.Len() >= windowSize {
+			candidates = append(candidates, k)
+		}
+	}
+	if len(candidates) == 0 || h.fresh {
+		return false
+	}
+	// Of a new text all windows but those that stood in another, of a prompt in a new form the samples that stood in no other. They are
+	// looked for in what a content is known by, and in all of it.
+	texts, prompts := newWindows(), newWindows()
+	for _, k := range candidates {
+		p := h.request.Parts[k]
+		if h.variation(p, prompts) {
+			continue
+		}
+		rolling(h.request.Text(p), h.key64(), func(hash uint64) bool {
+			texts.add(hash)
+			return true
+		})
+	}
+	for k, p := range h.request.Parts {
+		if h.stoodBefore(k, p) {
+			texts.remove(h.request.Text(p), h.key64())
+			prompts.remove(h.request.Text(p), h.key64())
+		}
+	}
+	carried := map[uint64]struct{}{}
+	note := func(in *windows, hash uint64) {
+		if in.has(hash) {
+			carried[hash] = struct{}{}
+		}
+	}
+	for _, i := range untrusted {
+		if len(texts.all) > 0 {
+			winnow(h.request.ResultText(i), h.key64(), func(hash uint64) { note(texts, hash) })
+		}
+		if len(prompts.all) > 0 {
+			samples(h.request.ResultText(i), h.key64(), func(hash uint64) { note(prompts, hash) })
+		}
+	}
+	marked := false
+	for _, k := range candidates {
+		if contains(h.request.Text(h.request.Parts[k]), h.key64(), carried) {
+			h.Parts[k] = PartOrigin{Reason: ruleContains, Result: true}
+			marked = true
+		}
+	}
+	return marked
+}
+
+// prompted tells that a prompt stood in this conversation when something was released.
+func (h *History) prompted() bool {
+	for _, c := range h.pointed {
+		if len(h.held[c].prompt) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// variation tells a prompt that stood there in another form, and adds the samples of it that are new.
+func (h *History) variation(p llm.Part, new *windows) bool {
+	known := h.samplesBefore()
+	if !isPrompt(p) || len(known) == 0 {
+		return false
+	}
+	var fresh []uint64
+	stood := false
+	samples(h.request.Text(p), h.key64(), func(hash uint64) {
+		if _, there := known[hash]; there {
+			stood = true
+		} else {
+			fresh = append(fresh, hash)
+		}
+	})
+	if stood {
+		for _, hash := range fresh {
+			new.add(hash)
+		}
+	}
+	return stood
+}
+
+// isPrompt tells a text that the client says the application wrote.
+func isPrompt(p llm.Part) bool {
+	return p.Kind == llm.TextPart && (p.Role == "system" || p.Role == "developer")
+}
+
+// samplesBefore are those of the prompts that stood there when something was released.
+func (h *History) samplesBefore() map[uint64]struct{} {
+	if h.before == nil {
+		h.before = map[uint64]struct{}{}
+		for _, c := range h.pointed {
+			for _, packed := range h.held[c].prompt {
+				unpackPrints(packed, h.before)
+			}
+		}
+	}
+	return h.before
+}
+
+// stoodBefore tells a part whose words are no sign of a content that has them too: it stood there before the content was seen, or it
+// is a pinned description.
+func (h *History) stoodBefore(i int, p llm.Part) bool {
+	return h.Parts[i].Reason == ruleStood && p.Result < 0 || p.Kind == llm.DescriptionPart && h.pinned != nil && p.Tool >= 0 && h.pinned(p.Tool)
+}
+
+// carries tells whether a text has a piece of untrusted content of this conversation, from before.
+func (h *History) carries(text []byte) bool {
+	if len(text) < windowSize || len(h.packed) == 0 {
+		return false
+	}
+	if h.prints == nil {
+		h.prints = map[uint64]struct{}{}
+		for _, packed := range h.packed {
+			unpackPrints(packed, h.prints)
+		}
+	}
+	return contains(text, h.key64(), h.prints)
+}
+
+// exempt takes out of the fingerprints of a content those of what stood there before it was seen, and of pinned descriptions.
+func (h *History) exempt(prints map[uint64]struct{}) {
+	if len(prints) == 0 {
+		return
+	}
+	for k, p := range h.request.Parts {
+		// A prompt that is new, and was not found to carry any of it (Contain), shares with it what stood there before.
+		if o := &h.Parts[k]; h.stoodBefore(k, p) || isPrompt(p) && !o.Result && o.Label.Integrity == label.Trusted {
+			rolling(h.request.Text(p), h.key64(), func(hash uint64) bool {
+				delete(prints, hash)
+				return true
+			})
+		}
+	}
+}
