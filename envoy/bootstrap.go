@@ -30,6 +30,9 @@ func Bootstrap(c Config) (*bootstrapv3.Bootstrap, error) {
 		listeners = append(listeners, b.listener(c, internal(c)))
 		clusters = append(clusters, b.extProcCluster(c, internalExtProcCluster, c.InternalRequests))
 	}
+	if c.Broker != "" {
+		clusters = append(clusters, b.brokerCluster(c))
+	}
 	for _, p := range c.Providers {
 		clusters = append(clusters, b.providerCluster(c, p))
 	}

@@ -60,7 +60,10 @@ func goldenConfigs() map[string]envoy.Config {
 	loopback.Providers = nil
 	internal := minimal()
 	internal.InternalSocket, internal.InternalRequests = "/run/yellowjack/internal.sock", 32
-	return map[string]envoy.Config{"minimal": minimal(), "full": full, "loopback": loopback, "internal": internal}
+	broker := internal
+	broker.Broker = "unix:///run/yellowjack/mcpbroker.sock"
+	loopback.Broker = "127.0.0.1:9300"
+	return map[string]envoy.Config{"minimal": minimal(), "full": full, "loopback": loopback, "internal": internal, "broker": broker}
 }
 
 // TestGolden compares each bootstrap with its file, and has the real Envoy validate exactly what the file says.

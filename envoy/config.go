@@ -33,6 +33,8 @@ type Config struct {
 	InternalSocket string
 	// InternalRequests bounds the requests on it.
 	InternalRequests int
+	// Broker is where the broker of tools listens, for /mcp: unix:///absolute/path, or a loopback host:port. Empty is none.
+	Broker string
 	// Providers are the upstreams; nothing else can be reached.
 	Providers []Provider
 	// ClusterHeader names the cluster a decided request goes to; empty is headers.Cluster.
@@ -136,13 +138,16 @@ func (c Config) check() error {
 	if err := c.checkExtProc(); err != nil {
 		bad("extproc: %w", err)
 	}
+	if err := c.checkBroker(); err != nil {
+		bad("broker: %w", err)
+	}
 	if c.AccessLog != "" && c.AccessLog != "-" && c.AccessLog != "stdout" && c.AccessLog != "stderr" && !filepath.IsAbs(c.AccessLog) {
 		bad("access log: %q is neither -, stdout, stderr nor an absolute path", c.AccessLog)
 	}
 	if c.RequestBytes > 1<<30 {
 		bad("request bytes: %d is more than 1 GiB", c.RequestBytes)
 	}
-	seen := map[string]bool{extProcCluster: true, internalExtProcCluster: true}
+	seen := map[string]bool{extProcCluster: true, internalExtProcCluster: true, brokerCluster: true}
 	for _, p := range c.Providers {
 		if err := p.check(); err != nil {
 			bad("provider %q: %w", p.Name, err)
@@ -176,6 +181,27 @@ func (c Config) checkExtProc() error {
 		return errors.New("mutual TLS needs a certificate, a key and a CA file")
 	}
 	return nil
+}
+
+// checkBroker: requests with their tokens go there in the clear.
+func (c Config) checkBroker() error {
+	if c.Broker == "" {
+		return nil
+	}
+	target, isSocket, err := extProcTarget(c.Broker)
+	switch {
+	case err != nil:
+		return err
+	case isSocket && (c.Broker == c.ExtProc || target == c.AdminSocket || target == c.InternalSocket):
+		return fmt.Errorf("%s is another's socket", target)
+	case isSocket:
+		return checkSocket(target)
+	}
+	host, port, err := splitAddress(target)
+	if ip := net.ParseIP(host); err == nil && (ip == nil || !ip.IsLoopback() || port == 0) {
+		return fmt.Errorf("%s is no loopback address", target)
+	}
+	return err
 }
 
 func (p Provider) check() error {

@@ -24,11 +24,14 @@ import (
 // for the provider; local replies and the access log are about the client's.
 const pathState = "yellowjack.path"
 
+// extProcFilter is the name under which the guard stands in the chain, and by which a route turns it off.
+const extProcFilter = "envoy.filters.http.ext_proc"
+
 // filters is the chain: remember the path, ask the service, drop what it does not see, route.
 func (b *builder) filters(c Config, d door) []*hcmv3.HttpFilter {
 	return []*hcmv3.HttpFilter{
 		b.filter("envoy.filters.http.set_filter_state", rememberPath()),
-		b.filter("envoy.filters.http.ext_proc", b.onceRequested(b.extension("envoy.filters.http.ext_proc", extProc(c, d)))),
+		b.filter(extProcFilter, b.onceRequested(b.extension(extProcFilter, extProc(c, d)))),
 		b.filter("envoy.filters.http.header_mutation", dropTrailers()),
 		b.filter("envoy.filters.http.router", &routerv3.Router{SuppressEnvoyHeaders: true}),
 	}

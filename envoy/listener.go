@@ -61,7 +61,7 @@ func (b *builder) connectionManager(c Config, d door) *hcmv3.HttpConnectionManag
 	return &hcmv3.HttpConnectionManager{
 		StatPrefix:                 d.name,
 		CodecType:                  hcmv3.HttpConnectionManager_AUTO,
-		RouteSpecifier:             &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: b.routes(c)},
+		RouteSpecifier:             &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: b.routes(c, d)},
 		HttpFilters:                b.filters(c, d),
 		LocalReplyConfig:           b.localReplies(),
 		AccessLog:                  b.accessLog(c.AccessLog),

@@ -10,10 +10,10 @@ import (
 	"github.com/yellowjack/yellowjack/internal/headers"
 )
 
-// routes is the whole table: the provider that the ext_proc service named, or a refusal. A request comes to the refusal
+// routes is the whole table: the broker's own paths (broker.go); the provider that the ext_proc service named; or a refusal. A request comes to the refusal
 // only when the service let it go on without deciding, which it never does itself: then it is broken, and this is what
 // keeps the request here.
-func (b *builder) routes(c Config) *routev3.RouteConfiguration {
+func (b *builder) routes(c Config, d door) *routev3.RouteConfiguration {
 	anyPath := &routev3.RouteMatch_Prefix{Prefix: "/"}
 	return &routev3.RouteConfiguration{
 		Name: "gateway",
@@ -22,7 +22,7 @@ func (b *builder) routes(c Config) *routev3.RouteConfiguration {
 		VirtualHosts: []*routev3.VirtualHost{{
 			Name:    "all",
 			Domains: []string{"*"},
-			Routes: []*routev3.Route{{
+			Routes: append(b.brokerRoutes(c, d), []*routev3.Route{{
 				Name: "provider",
 				Match: &routev3.RouteMatch{
 					PathSpecifier: anyPath,
@@ -42,7 +42,7 @@ func (b *builder) routes(c Config) *routev3.RouteConfiguration {
 				Name:   "undecided",
 				Match:  &routev3.RouteMatch{PathSpecifier: anyPath},
 				Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{Status: http.StatusServiceUnavailable}},
-			}},
+			}}...),
 		}},
 	}
 }

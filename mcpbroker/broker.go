@@ -117,6 +117,8 @@ type Broker struct {
 
 	stop    context.CancelFunc
 	life    context.Context //nolint:containedctx // of the streams that hear of changes
+	ending  chan struct{}   // closed: those who listen are sent away
+	end     func()
 	closing sync.Mutex
 	running sync.WaitGroup
 }
@@ -159,6 +161,8 @@ func New(c Config) (*Broker, error) {
 	if b.metrics, err = newMetrics(c.Registerer); err != nil {
 		return nil, fmt.Errorf("mcpbroker: %w", err)
 	}
+	b.ending = make(chan struct{})
+	b.end = sync.OnceFunc(func() { close(b.ending) })
 	b.life, b.stop = context.WithCancel(context.Background())
 	b.catalog = newCatalog(b)
 	return b, nil
@@ -211,8 +215,12 @@ func orDefault[T comparable](v *T, def T) {
 // HasSet tells whether there is an endpoint of that name; "" is the one of all servers.
 func (b *Broker) HasSet(name string) bool { return b.sets[name] != nil }
 
-// Close ends what listens for changes.
+// Drain sends those who listen for changes away, and takes no more of them: their streams would never end.
+func (b *Broker) Drain() { b.end() }
+
+// Close ends everything that the broker does by itself.
 func (b *Broker) Close() {
+	b.end()
 	b.closing.Lock()
 	b.stop()
 	b.closing.Unlock()

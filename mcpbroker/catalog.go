@@ -199,6 +199,9 @@ func (e *entry) fetch(p *identity.Principal, k kind, version int, done chan stru
 	e.watched = e.watched || watch
 	e.mu.Unlock()
 	e.note(k, l, had)
+	if k == tools && l.err == nil {
+		e.b.noteSeen(e, l)
+	}
 	close(done)
 	if had != nil && (had.err == nil) != (l.err == nil) {
 		e.b.hub.publish(e.s, e.owner, k)

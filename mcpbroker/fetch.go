@@ -216,17 +216,28 @@ func nameable(k kind, name string) bool {
 	})
 }
 
-// ToolHash names a tool's description for data.pins: the SHA-256 of the canonical form (RFC 8785) of the tool as its server gives it,
-// without what no model reads: _meta and icons.
+// ToolHash names a tool's description for data.pins: the SHA-256 of the canonical form (RFC 8785) of its description and its input
+// schema, which is what a model's request has of it (so that one pin holds for both walks), with its title, annotations and output
+// schema where it has them: clients go by what the annotations say.
 func ToolHash(tool []byte) string {
-	kept, err := rpc.Change(tool).Remove("_meta", "icons").Bytes()
-	if err != nil {
-		kept = tool
+	or := func(raw []byte) []byte {
+		if raw == nil {
+			return []byte("null")
+		}
+		return raw
 	}
-	if canonical, err := strictjson.Canonical(kept); err == nil {
-		kept = canonical
+	pinned := append([]byte(`{"description":`), or(rpc.Raw(tool, "description"))...)
+	pinned = append(append(pinned, `,"schema":`...), or(rpc.Raw(tool, "inputSchema"))...)
+	for _, more := range []string{"title", "annotations", "outputSchema"} {
+		if raw := rpc.Raw(tool, more); raw != nil {
+			pinned = append(append(append(append(pinned, `,"`...), more...), `":`...), raw...)
+		}
 	}
-	sum := sha256.Sum256(kept)
+	pinned = append(pinned, '}')
+	if canonical, err := strictjson.Canonical(pinned); err == nil {
+		pinned = canonical
+	}
+	sum := sha256.Sum256(pinned)
 	return hex.EncodeToString(sum[:])
 }
 

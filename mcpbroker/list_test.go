@@ -310,6 +310,15 @@ func TestPins(t *testing.T) {
 	if a, b := ToolHash([]byte(`{"name":"x","icons":[1],"_meta":{"a":1}}`)), ToolHash([]byte(`{ "_meta":{}, "name":"x"}`)); a != b {
 		t.Error("what no model reads is pinned")
 	}
+	if a, b := ToolHash([]byte(`{"annotations":{"readOnlyHint":false}}`)), ToolHash([]byte(`{"annotations":{"readOnlyHint":true}}`)); a == b {
+		t.Error("what clients go by is not pinned")
+	}
+	w.audit.mu.Lock()
+	defer w.audit.mu.Unlock()
+	said := fmt.Sprintf("%+v", w.audit.lines)
+	if !strings.Contains(said, "{Tool:snowflake__query Hash:"+good+"}") || strings.Count(said, "{Tool:snowflake__query State:changed Mode:refuse Hash:") != 1 {
+		t.Errorf("the audit says %s", said)
+	}
 }
 
 func TestDiscover(t *testing.T) {

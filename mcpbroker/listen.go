@@ -149,7 +149,7 @@ func (b *Broker) listen(ctx context.Context, c *relay.Call, in *set) (relay.Answ
 		select {
 		case <-ctx.Done():
 			return relay.Answer{}, ctx.Err()
-		case <-b.life.Done(): // a graceful end ("Graceful Closure")
+		case <-b.ending: // a graceful end ("Graceful Closure")
 			return relay.Answer{Result: []byte("{}")}, nil
 		case <-sub.signal:
 		}

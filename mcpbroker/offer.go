@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/yellowjack/yellowjack/internal/audit"
 	"github.com/yellowjack/yellowjack/internal/identity"
 	"github.com/yellowjack/yellowjack/internal/label"
 	"github.com/yellowjack/yellowjack/mcpbroker/protocol"
@@ -90,14 +91,12 @@ func (b *Broker) report(p *identity.Principal, o offered, f policies.PinFinding)
 	e.mu.Lock()
 	key := o.full + "\x00" + f.Hash + "\x00" + f.Mode
 	told := e.reported[key]
-	if len(e.reported) > maxItems {
-		clear(e.reported)
-	}
-	e.reported[key] = true
+	e.report(key)
 	e.mu.Unlock()
 	if told {
 		return
 	}
+	b.noteList(&audit.Record{Server: o.server.name, Pins: []audit.Pin{{Tool: f.Tool, State: f.State, Mode: f.Mode, Hash: f.Hash}}})
 	if f.Mode == policies.PinRefuse {
 		b.metrics.left.WithLabelValues(o.server.name, leftPin).Inc()
 	}

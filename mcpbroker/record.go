@@ -6,6 +6,7 @@ import (
 
 	"github.com/yellowjack/yellowjack/internal/audit"
 	"github.com/yellowjack/yellowjack/internal/label"
+	"github.com/yellowjack/yellowjack/mcpbroker/protocol"
 	"github.com/yellowjack/yellowjack/mcpbroker/relay"
 	"github.com/yellowjack/yellowjack/policies"
 )
@@ -99,4 +100,37 @@ func (b *Broker) noteUnknown(c *relay.Call, full string, a relay.Answer) (relay.
 	}
 	r := b.begin(c, &target{method: c.Method, server: s, full: full})
 	return r.refuse(a, "unknown", "it is not there for this principal")
+}
+
+// noteSeen writes down the descriptions of tools that this process had not seen before, so that they can be approved
+// (`yellowjack policy pin`).
+func (b *Broker) noteSeen(e *entry, l *listing) {
+	var seen []audit.Seen
+	e.mu.Lock()
+	for _, it := range l.items {
+		if key := it.full + "\x00" + it.hash; !e.reported[key] {
+			e.report(key)
+			seen = append(seen, audit.Seen{Tool: it.full, Hash: it.hash})
+		}
+	}
+	e.mu.Unlock()
+	if len(seen) > 0 {
+		b.noteList(&audit.Record{Server: e.s.name, ToolsSeen: seen})
+	}
+}
+
+// noteList writes a line about a server's list, which is on nobody's behalf.
+func (b *Broker) noteList(r *audit.Record) {
+	r.Time, r.Decision, r.Method = time.Now().UTC(), "answer", protocol.ListTools
+	if err := b.c.Audit.Write(r); err != nil { // nothing waits for it, and the next call's line will fail as well
+		b.c.Log.Error("the audit has no line of a server's tools", "server", r.Server, "err", err)
+	}
+}
+
+// report notes that something was told of; e.mu is held.
+func (e *entry) report(key string) {
+	if len(e.reported) > 4*maxItems {
+		clear(e.reported)
+	}
+	e.reported[key] = true
 }

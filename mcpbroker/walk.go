@@ -361,7 +361,7 @@ func unavailable(s *server) relay.Answer {
 // objectOf is an object among a call's params, {} when there is none; false when it is something else.
 func objectOf(params []byte, name string) ([]byte, bool) {
 	raw := rpc.Raw(params, name)
-	if raw == nil {
+	if raw == nil || string(raw) == "null" { // as some clients write that there are none
 		return []byte("{}"), true
 	}
 	return raw, raw[0] == '{'

@@ -21,6 +21,7 @@ import (
 	"github.com/yellowjack/yellowjack/internal/route"
 	"github.com/yellowjack/yellowjack/internal/store"
 	"github.com/yellowjack/yellowjack/internal/telemetry"
+	"github.com/yellowjack/yellowjack/mcpbroker"
 	"github.com/yellowjack/yellowjack/policies"
 )
 
@@ -31,6 +32,10 @@ type guard struct {
 	verifier *identity.Verifier
 	accepts  atomic.Bool // traffic is accepted
 	closers  []func()
+
+	parts  brokerParts
+	broker *toolBroker // nil: there is none
+	tools  atomic.Pointer[mcpbroker.Broker]
 }
 
 // close ends the parts in the reverse of the order in which they began.
@@ -71,6 +76,7 @@ func compose(ctx context.Context, cfg *conf.Config, log *slog.Logger, wrap func(
 			if e := current.Load(); e != nil {
 				metrics.Policy(e.Revision())
 			}
+			g.policiesChanged()
 		},
 	})
 	if err != nil {
@@ -129,6 +135,7 @@ func compose(ctx context.Context, cfg *conf.Config, log *slog.Logger, wrap func(
 		files = &extproc.TLS{Cert: t.Cert, Key: t.Key, ClientCA: t.ClientCA}
 	}
 	g.service, g.verifier = service, verifier
+	g.parts = brokerParts{verifier: verifier, engine: engine, store: kept, keys: secrets, audit: sink, registry: registry, log: log}
 	if g.server, err = extproc.NewServer(service, files); err != nil {
 		return nil, err
 	}

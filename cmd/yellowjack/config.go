@@ -122,6 +122,9 @@ func summarize(w io.Writer, cfg *conf.Config, table *route.Table, revision strin
 	line("policies", folder, "revision "+revision)
 	tools, _ := cfg.Policies.Data["tools"].(map[string]any)
 	line("tools", slices.Sorted(maps.Keys(tools))...)
+	if cfg.MCP.Enabled() {
+		line("mcp", slices.Sorted(maps.Keys(cfg.MCP.Servers))...)
+	}
 }
 
 // loadConfig reads a configuration and checks it with the policies' own check of their data, so that everything that is

@@ -91,6 +91,7 @@ environment, never from the configuration itself. Logs go to stderr.`,
 	root.AddCommand(
 		newRunCmd(),
 		newExtprocCmd(),
+		newMCPBrokerCmd(),
 		newEnvoyCmd(),
 		newConfigCmd(),
 		newPolicyCmd(),

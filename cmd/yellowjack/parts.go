@@ -42,6 +42,9 @@ func envoyConfig(cfg *conf.Config) (envoy.Config, error) {
 		Connections:    cfg.Limits.Connections,
 		InternalSocket: internalSocket(cfg), InternalRequests: internalExchanges(cfg),
 	}
+	if cfg.MCP.Enabled() {
+		out.Broker = cfg.MCP.Listen
+	}
 	if t := cfg.Envoy.ClientTLS; t != nil {
 		out.ExtProcTLS = &envoy.ClientTLS{Cert: t.Cert, Key: t.Key, CA: t.CA, ServerName: t.ServerName}
 	}

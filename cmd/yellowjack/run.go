@@ -25,8 +25,8 @@ func newRunCmd() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
 		Use:   "run --config FILE",
-		Short: "Start Envoy and the ext_proc service as one",
-		Long: `Start the ext_proc service and a supervised Envoy in front of it.
+		Short: "Start Envoy, the ext_proc service and the broker as one",
+		Long: `Start the ext_proc service, the MCP broker (where mcp.servers has any) and a supervised Envoy in front of them.
 
 Prints one line, "ready URL", on stdout when traffic is accepted. On SIGTERM or SIGINT it takes no new
 connections, lets open exchanges end for up to 20 s, and exits 0. When Envoy ends by itself, so does this
@@ -194,6 +194,9 @@ func run(ctx context.Context, cfg *conf.Config, log *slog.Logger, stdout, stderr
 		return err
 	}
 	defer g.close()
+	if err := g.startBroker(ctx, cfg, g.parts); err != nil {
+		return err
+	}
 	process, err := envoy.Start(ctx, envoy.ProcessConfig{
 		Binary: binary, Bootstrap: bootstrap, Concurrency: cfg.Envoy.Concurrency, BaseID: cfg.Envoy.BaseID,
 		RunDir: cfg.Envoy.RunDir, Log: stderr,
@@ -214,16 +217,22 @@ func run(ctx context.Context, cfg *conf.Config, log *slog.Logger, stdout, stderr
 		process.Kill()
 		<-gone
 		return err
+	case err := <-g.broker.gone():
+		process.Kill()
+		<-gone
+		return err
 	}
 	log.Info("draining", "up to", drainTime)
 	drained, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	g.accepts.Store(false)
+	g.broker.release()
 	// Envoy first: it holds the clients, and needs the service until the last exchange has ended.
 	if err := process.Drain(drained); err != nil {
 		log.Warn("envoy did not drain in time and was ended", "err", err)
 	}
 	<-gone
 	g.drain()
+	g.broker.drain(drained)
 	return nil
 }

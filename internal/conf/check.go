@@ -37,6 +37,7 @@ func (d *decoder) check(c *Config) {
 	d.storeSecrets(c)
 	d.roots(path{"store_ca_file"}, c.StoreCAFile)
 	d.quarantine(c)
+	d.mcp(c)
 }
 
 // bad reports something wrong at a key.

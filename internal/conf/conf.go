@@ -43,7 +43,7 @@ type Config struct {
 	Policies        Policies            `yaml:"policies"`
 	Limits          Limits              `yaml:"limits"`
 	Quarantine      Quarantine          `yaml:"quarantine"`
-	MCP             NotBuilt            `yaml:"mcp"`
+	MCP             MCP                 `yaml:"mcp"`
 
 	lines map[string]int
 }

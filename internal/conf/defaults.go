@@ -12,6 +12,7 @@ func (c *Config) defaults() {
 	c.Envoy.MessageTimeout = 20 * time.Second
 	c.Store = "memory"
 	c.Quarantine.defaults()
+	c.MCP.defaults()
 	c.Telemetry.Metrics = "127.0.0.1:9464"
 	c.Telemetry.LogLevel = "info"
 	c.Telemetry.LogFormat = "text"
