@@ -73,6 +73,28 @@ func BenchmarkDo(b *testing.B) {
 	}
 }
 
+// BenchmarkAtOnce is many principals at once.
+func BenchmarkAtOnce(b *testing.B) {
+	r := storetest.Start(b)
+	for _, s := range []struct {
+		name string
+		s    Store
+	}{{"memory", Memory(MemoryConfig{})}, {"redis", open(b, RedisConfig{URL: r.URL()})}} {
+		b.Run(s.name, func(b *testing.B) {
+			b.SetParallelism(16)
+			b.RunParallel(func(pb *testing.PB) {
+				slot := newSlot()
+				for pb.Next() {
+					if err := s.s.Do(b.Context(), &Put{Key: slot + "k", Value: []byte("v"), TTL: time.Hour}, &Get{Key: slot + "k"}); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
+	}
+}
+
 func BenchmarkKeys(b *testing.B) {
 	k := RandomKeys()
 	scope := label.Scope{Tenant: "acme", Principal: "https://issuer.example/sara"}

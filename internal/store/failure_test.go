@@ -31,7 +31,7 @@ func TestRedisAway(t *testing.T) {
 			if err := s.Do(t.Context(), get); !errors.Is(err, ErrUnavailable) {
 				t.Fatalf("away: %v, found %v", err, get.Found)
 			}
-			if took := time.Since(began); took > 3*time.Second {
+			if took := time.Since(began); took > 6*time.Second {
 				t.Errorf("it took %s", took)
 			}
 		}
@@ -50,7 +50,7 @@ func TestRedisAway(t *testing.T) {
 // TestRedisStalls: a Redis that keeps its connections and says nothing is an error in time, and no answer is taken for another's later.
 func TestRedisStalls(t *testing.T) {
 	r := storetest.Start(t)
-	s := open(t, RedisConfig{URL: r.URL(), Timeout: 300 * time.Millisecond, Connections: 4})
+	s := open(t, RedisConfig{URL: r.URL(), Timeout: time.Second, Connections: 4})
 	for i := range 10 {
 		do(t, s, &Put{Key: "{a}" + strconv.Itoa(i), Value: []byte(strconv.Itoa(i)), TTL: time.Hour})
 	}
