@@ -144,12 +144,14 @@ func (w *windows) remove(text []byte, key uint64) {
 	})
 }
 
-func (w *windows) has(hash uint64) bool {
+// note puts a hash into found, if it is among the windows.
+func (w *windows) note(hash uint64, found map[uint64]struct{}) {
 	if w.coarse[hash>>6&0x3ff]>>(hash&0x3f)&1 == 0 {
-		return false
+		return
 	}
-	_, ok := w.all[hash]
-	return ok
+	if _, ok := w.all[hash]; ok {
+		found[hash] = struct{}{}
+	}
 }
 
 // contains tells whether a text has a window whose fingerprint is in prints.

@@ -3,25 +3,26 @@
 //
 // What we know is what we wrote down. When a call or a text of the model's is released to the client, a record of it is kept
 // (release.go): of a call under the id that the client is given, which is signed (id.go); of a text under the hash of its words and
-// of what stood before it. Each record says which conversation it is of, how late in it, and which texts of the system and of the
-// person stood there and were trusted. A result that was seen has its label in a ledger, by its content. Lookup reads, in one round
-// trip, all that a history can point to (lookup.go), and then walks it (settle.go, text.go):
+// of what stood before it (words.go). A conversation is a set (members.go): its label, what was called and what was answered, and which
+// texts of the system and of the person stood there and were trusted. A result that was seen has its label in a ledger, by its
+// content. Lookup reads, in one round trip, all that a history can point to (lookup.go), and then walks it (settle.go, text.go):
 //
 //   - A call is verified when its id is ours, its record is there, and it is a call of that tool. Its provider's id and its
 //     arguments as the model wrote them go back up; the client sends them resolved. A result is verified when it is the first that
 //     answers such a call.
 //   - A text that stood there, trusted, when something was released is trusted.
-//   - A new text of the system or the person is where a result may have been put, as long as a released call has none of its own:
-//     whether that call stands in the history or the client left it out. Then the text is that result, whatever its role. Else it
-//     is trusted up to the first tool traffic, and after it when a text of the model's that we know, released later than every call,
-//     lies between (or the application vouches for it, Attest).
+//   - Any other text may be the result of a call that has none: of one that stands in the history; of one that was released where the
+//     text now stands, or at the history's end, and which the client left out. Then it is one, whatever its role.
+//   - Else a text of the system or the person is trusted up to the first tool traffic, and after it when a text of the model's that we
+//     know, released later than every call, lies between (or the application vouches for it, Attest).
 //   - Text of a model that we do not know is untrusted, and a result of an unknown tool once there was tool traffic.
-//   - Whatever the ledger knows has the label that it had, under any role; what carries a piece of untrusted content (fingerprint.go)
+//   - Whatever the ledger knows has the label that it had, under any role; what carries a piece of untrusted content (contain.go)
 //     is a result too. Neither counts for what stood there, trusted, before the content was seen.
 //
-// Labels of conversations and contents are sets that only grow. A set that is missing although a record points to it is the worst
-// label, so a store that has forgotten loosens nothing; one that is away is an error, and the walk withholds. What has no assistant's
-// turn and no tool traffic begins a conversation, and asks nobody.
+// Sets only grow, so labels only tighten. A set that is missing although a record points to it is the worst label, so a store that has
+// forgotten loosens nothing; one that is away is an error, and the walk withholds. What has one text of the person's, no assistant's
+// turn and no tool traffic begins a conversation, and asks nobody. What a client says in the person's name when it begins one, or
+// answers a call with, is its word.
 //
 // arguments.go and person.go tell which arguments of a call are the person's own words.
 package provenance

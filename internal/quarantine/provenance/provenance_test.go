@@ -34,8 +34,9 @@ var sara = label.Scope{Tenant: "t", Principal: "corp|sara"}
 
 func analyzer(t testing.TB) (*Analyzer, *counting) {
 	t.Helper()
-	s := &counting{Store: store.Memory(store.MemoryConfig{})}
-	a, err := New(Config{Store: s, Keys: store.RandomKeys()})
+	keys := store.RandomKeys()
+	s := &counting{Store: store.Sealed(store.Memory(store.MemoryConfig{}), keys)}
+	a, err := New(Config{Store: s, Keys: keys})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -316,7 +317,7 @@ func TestStore(t *testing.T) {
 		t.Errorf("a missing label is read as a clean one: %+v", h.Label)
 	}
 	// Everything is gone.
-	s.Store = store.Memory(store.MemoryConfig{})
+	s.Store = store.Memory(store.MemoryConfig{}) // empty
 	if h = look(t, a, sara, messages...); h.Label.Integrity != label.Untrusted || h.Results[0].Verified {
 		t.Errorf("%+v", h.Label)
 	}

@@ -52,6 +52,7 @@ func (h *History) settle() {
 	h.settleConversation()
 	h.settleResults()
 	h.settleParts()
+	h.containSuspects()
 	for i, p := range h.request.Parts {
 		if p.Result < 0 && !h.Parts[i].Result {
 			h.Label = h.Label.Join(h.Parts[i].Label)
