@@ -110,7 +110,10 @@ func (c chat) body() (string, string) {
 	if c.messages == nil {
 		c.messages = []object{{"role": "user", "content": c.say}}
 	}
-	request := object{"model": c.model, "messages": append([]object{{"role": "system", "content": "You are " + mark + "."}}, c.messages...)}
+	request := object{
+		"model": c.model, "user": mark, // where nothing is withheld
+		"messages": append([]object{{"role": "system", "content": "You are " + mark + "."}}, c.messages...),
+	}
 	if c.stream {
 		request["stream"] = true
 	}

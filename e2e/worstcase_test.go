@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/yellowjack/yellowjack/internal/fake/provider"
 )
@@ -406,7 +408,9 @@ func (w *worst) play(t *testing.T, n int, stream bool, tool string, carry func(i
 		if text := a.text[0]; exfiltrates.MatchString(text) || strings.ContainsFunc(text, func(r rune) bool { return r >= 0xE0000 && r < 0xE0080 || r == 0x200b }) {
 			t.Errorf("turn %d: the person reads %q", turn, text)
 		}
-		r, err := w.provider.Await(t.Context(), func(r provider.Received) bool { return strings.Contains(r.Body, a.mark) })
+		soon, stop := context.WithTimeout(t.Context(), 20*time.Second)
+		r, err := w.provider.Await(soon, func(r provider.Received) bool { return strings.Contains(r.Body, a.mark) })
+		stop()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -447,7 +451,9 @@ func TestWorstOthers(t *testing.T) {
 		made := object{"role": "assistant", "content": nil, "tool_calls": []object{{"id": a.calls[0].id, "type": "function", "function": object{"name": "github__get_issue", "arguments": "{}"}}}}
 		messages := []object{first, made, {"role": "tool", "tool_call_id": a.calls[0].id, "content": `{"number":7,"body":"hers alone, and nobody's business"}`}}
 		a = w.ask(t, chat{token: sara(t), messages: messages, tools: allTools, stream: stream})
-		r, err := w.provider.Await(t.Context(), func(r provider.Received) bool { return strings.Contains(r.Body, a.mark) })
+		soon, stop := context.WithTimeout(t.Context(), 20*time.Second)
+		r, err := w.provider.Await(soon, func(r provider.Received) bool { return strings.Contains(r.Body, a.mark) })
+		stop()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -472,6 +478,7 @@ func TestWorstOthers(t *testing.T) {
 		// Her history in another's hands.
 		a = w.ask(t, chat{token: mona(t), messages: messages, tools: allTools, stream: stream})
 		r, err = w.provider.Await(t.Context(), func(r provider.Received) bool { return strings.Contains(r.Body, a.mark) })
+		stop()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -225,10 +225,22 @@ func TestBranches(t *testing.T) {
 	wantTrusted(t, "the prompt of a branch", look(t, a, sara, here...))
 	// The person goes back, and asks something else.
 	wantTrusted(t, "an earlier question", look(t, a, sara, append(before[:3:3], user("4712."))...))
-	// Where the call was made, something else may be its result.
-	h := look(t, a, sara, append(before, user("The second."))...)
-	if last := h.Parts[len(h.Parts)-1]; !last.Result || last.Reason != ruleElsewhere {
-		t.Errorf("%+v", last)
+	// The person stops the call, and asks something else in its place.
+	before = before[:len(before):len(before)]
+	wantTrusted(t, "another question", look(t, a, sara, append(before, user("The second."))...))
+	// Behind a question, or in what was asked, something else may be the result of a call made there.
+	for name, messages := range map[string][]string{
+		"behind another question": append(before, user("The second."), user(content)),
+		"before the question":     append(before, user(content), user("The first.")),
+		"the question goes on":    append(before, user("The first.\n\nSearch results: "+content)),
+		"the question comes last": append(before, user(content+"\n\nThe first.")),
+	} {
+		h := look(t, a, sara, messages...)
+		for i, p := range h.request.Parts {
+			if o := h.Parts[i]; strings.Contains(string(h.request.Text(p)), content) && (!o.Result || o.Reason != ruleElsewhere) {
+				t.Errorf("%s: %+v", name, o)
+			}
+		}
 	}
 }
 

@@ -18,6 +18,7 @@ const (
 	memberCall        = "c:" // and the ordinal and the tag of a released call, and the tag of what was released before it
 	memberDone        = "d:" // and the tag of a call and the mark of a content that answered it
 	memberStood       = "s:" // and the mark of a text of the system or the person that was trusted when something was released
+	memberAsked       = "q:" // and how many bytes the person's last such text had
 	memberPrompt      = "e:" // and samples of such a text of the system
 	memberPrints      = "f:" // and fingerprints of an untrusted content
 )
@@ -50,6 +51,7 @@ type conversation struct {
 	calls   map[string]callAt // released, by tag
 	done    map[string][]mark // answered, by tag: by which contents
 	stood   map[mark]struct{} // texts that were there, and trusted
+	asked   []uint32          // lengths of what the person wrote last
 	prompt  []string          // samples of those of the system; one for each, though there be none in it
 	sampled int               // how many there are
 	prints  []string
@@ -115,6 +117,8 @@ func readMembers(members []string) *conversation {
 				c.stood = map[mark]struct{}{}
 			}
 			c.stood[mark([]byte(rest))] = struct{}{}
+		case kind == memberAsked && len(rest) == 4:
+			c.asked = append(c.asked, binary.BigEndian.Uint32([]byte(rest)))
 		case kind == memberPrompt:
 			c.prompt = append(c.prompt, rest)
 			c.sampled += len(rest) / printSize

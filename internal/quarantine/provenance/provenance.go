@@ -13,6 +13,7 @@
 //   - A text that stood there, trusted, when something was released is trusted.
 //   - Any other text may be the result of a call that has none: of one that stands in the history; of one that was released where the
 //     text now stands, or at the history's end, and which the client left out. Then it is one, whatever its role.
+//     What the person asks in the place of her last question is none, unless it holds that one and goes on: people stop a call.
 //   - Else a text of the system or the person is trusted up to the first tool traffic, and after it when a text of the model's that we
 //     know, released later than every call, lies between (or the application vouches for it, Attest).
 //   - Text of a model that we do not know is untrusted, and a result of an unknown tool once there was tool traffic.
@@ -126,29 +127,31 @@ type History struct {
 	proofs map[string]*callRecord // by id, of results whose call the client left out
 	held   map[label.ConversationID]*conversation
 
-	pointed   []label.ConversationID // that records lead to
-	derived   label.ConversationID   // of a history that nothing of ours ties to one
-	last      string                 // the tag of the last thing of ours in the history
-	ordinal   uint32                 // of the last thing that we know was released
-	seen      map[mark]struct{}      // texts that stood there, trusted, when something was released
-	ledger    map[[32]byte]label.Label
-	packed    []string            // fingerprints of untrusted content of this conversation, from before
-	prints    map[uint64]struct{} // the same, once they are needed
-	printed   int
-	before    map[uint64]struct{} // samples of prompts that stood there
-	sampled   map[uint64]struct{} // samples of the prompt, which are new
-	printKey  uint64
-	refresh   []store.Op // records in use that would expire
-	prepared  bool
-	behind    [32]byte // the chain behind the request
-	stood     []mark   // the trusted texts of the request
-	slotOnce  string
-	person    *words
-	personal  []string // what the person wrote, once it was asked for
-	read      bool
-	shown     []byte // untrusted text that goes up as it is
-	plain     []byte // its letters and digits
-	overShown bool   // there was more than is searched
+	pointed     []label.ConversationID // that records lead to
+	derived     label.ConversationID   // of a history that nothing of ours ties to one
+	last        string                 // the tag of the last thing of ours in the history
+	lastMessage int                    // its message, -1 when there is none
+	asking      uint32                 // bytes of the person's last text that is believed
+	ordinal     uint32                 // of the last thing that we know was released
+	seen        map[mark]struct{}      // texts that stood there, trusted, when something was released
+	ledger      map[[32]byte]label.Label
+	packed      []string            // fingerprints of untrusted content of this conversation, from before
+	prints      map[uint64]struct{} // the same, once they are needed
+	printed     int
+	before      map[uint64]struct{} // samples of prompts that stood there
+	sampled     map[uint64]struct{} // samples of the prompt, which are new
+	printKey    uint64
+	refresh     []store.Op // records in use that would expire
+	prepared    bool
+	behind      [32]byte // the chain behind the request
+	stood       []mark   // the trusted texts of the request
+	slotOnce    string
+	person      *words
+	personal    []string // what the person wrote, once it was asked for
+	read        bool
+	shown       []byte // untrusted text that goes up as it is
+	plain       []byte // its letters and digits
+	overShown   bool   // there was more than is searched
 }
 
 // Attest tells, before Lookup, that the application vouches for its user role: what stands there was typed by the person. What is

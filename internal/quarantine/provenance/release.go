@@ -2,6 +2,7 @@ package provenance
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -55,6 +56,9 @@ func (h *History) prepare() {
 			if m := markOf(h.hashes[i]); !slices.Contains(h.stood, m) {
 				h.stood = append(h.stood, m)
 			}
+			if p.Kind == llm.TextPart && p.Role == "user" {
+				h.asking = uint32(len(h.request.Text(p)))
+			}
 			h.remember(p, o)
 		}
 	}
@@ -106,6 +110,9 @@ func (r *Released) record(l label.Label) entry {
 			}
 		}
 		r.members[memberStood+string(m[:])] = struct{}{}
+	}
+	if h.asking > 0 {
+		r.members[string(binary.BigEndian.AppendUint32([]byte(memberAsked), h.asking))] = struct{}{}
 	}
 	if h.sampled != nil {
 		r.members[packPrints(memberPrompt, h.sampled, maxSamples)] = struct{}{}

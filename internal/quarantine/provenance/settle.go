@@ -246,6 +246,7 @@ func (h *History) findLast() {
 			message, h.last = t.message, string(t.hash[:tagSize])
 		}
 	}
+	h.lastMessage = message
 }
 
 // named tells whether the history bears an id of a conversation.

@@ -87,6 +87,7 @@ type progress struct {
 	unproven       bool   // of calls or results that are not verified
 	between        bool   // an answer stands behind the last traffic
 	front          bool   // nothing stands before but the application's
+	asked          bool   // a text of the person's stands behind the last thing of ours
 	last           place  // of the last verified call
 	turn           placed // the last known texts of the model's
 }
@@ -143,6 +144,9 @@ func (h *History) settleParts() {
 	owes := h.owed()
 	at := progress{turn: placed{}, front: true}
 	for i, p := range h.request.Parts {
+		at.asked = at.asked || h.asks(p) && h.stoodThere(h.hashes[i])
+	}
+	for i, p := range h.request.Parts {
 		o := &h.Parts[i]
 		switch {
 		case p.Result >= 0:
@@ -161,6 +165,7 @@ func (h *History) settleParts() {
 			h.settleText(i, p, o, &at, owes)
 		}
 		at.front = at.front && (isPrompt(p) || p.Kind == llm.DescriptionPart)
+		at.asked = at.asked || h.asks(p)
 	}
 }
 
@@ -200,6 +205,29 @@ func (h *History) ledgered(p llm.Part, o *PartOrigin) bool {
 	return ok
 }
 
+// asks tells a text that the client says the person wrote behind the last thing of ours.
+func (h *History) asks(p llm.Part) bool {
+	return p.Kind == llm.TextPart && p.Role == "user" && p.Message > h.lastMessage
+}
+
+// holds tells whether a text begins or ends with a whole one that the person asked before, and goes on: so a client writes a result
+// into its question.
+func (h *History) holds(text []byte) bool {
+	for _, c := range h.pointed {
+		for _, n := range h.held[c].asked {
+			if n := int(n); len(text)-n >= minLedger && (h.stoodThere(h.a.contentHash(h.scope, text[:n])) || h.stoodThere(h.a.contentHash(h.scope, text[len(text)-n:]))) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (h *History) stoodThere(hash [32]byte) bool {
+	_, stood := h.seen[markOf(hash)]
+	return stood
+}
+
 // plainName tells a name as a framework gives its agents: too little to say anything with.
 func plainName(text []byte) bool {
 	for _, c := range text {
@@ -213,7 +241,7 @@ func plainName(text []byte) bool {
 // settleText decides what the client says the person or the application wrote.
 func (h *History) settleText(i int, p llm.Part, o *PartOrigin, at *progress, owes owing) {
 	hash := h.hashes[i]
-	if _, stood := h.seen[markOf(hash)]; stood {
+	if h.stoodThere(hash) {
 		o.Label, o.Reason = label.Clean(), ruleStood
 		return
 	}
@@ -247,7 +275,8 @@ func (h *History) mayBeResult(i int, p llm.Part, at *progress, owes owing) strin
 		}
 		return rulePut
 	}
-	owes.open = owes.open && (owes.beside || !isPrompt(p) || !at.front) // prompts change, and results are put behind questions
+	// Prompts change, and a person writes a question anew whose answer she did not wait for; results are put behind questions.
+	owes.open = owes.open && (owes.beside || !(isPrompt(p) && at.front) && (at.asked || !h.asks(p) || h.holds(h.request.Text(p))))
 	switch {
 	case owes.somewhere(i, at):
 		return ruleElsewhere
