@@ -2,6 +2,7 @@ package provenance
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/yellowjack/yellowjack/internal/label"
 )
@@ -71,6 +72,12 @@ func callMember(ordinal uint32, tag, after string) string {
 	return string(binary.BigEndian.AppendUint32([]byte(memberCall), ordinal)) + tag + after
 }
 
+// doneBy is the mark of a content as a done member has it.
+func doneBy(content []byte) (m mark) {
+	copy(m[:markSize], content)
+	return m
+}
+
 func doneMember(tag string, content [32]byte) string {
 	return memberDone + tag + string(content[:markSize])
 }
@@ -109,9 +116,7 @@ func readMembers(members []string) *conversation {
 			if c.done == nil {
 				c.done = map[string][]mark{}
 			}
-			var by mark
-			copy(by[:], rest[tagSize:])
-			c.done[rest[:tagSize]] = append(c.done[rest[:tagSize]], by)
+			c.done[rest[:tagSize]] = append(c.done[rest[:tagSize]], doneBy([]byte(rest[tagSize:])))
 		case kind == memberStood && len(rest) == len(mark{}):
 			if c.stood == nil {
 				c.stood = map[mark]struct{}{}
@@ -144,14 +149,8 @@ func (c *conversation) answered(tag string) bool { return len(c.done[tag]) > 0 }
 
 // changed tells whether a call was answered by another content than this one.
 func (c *conversation) changed(tag string, content [32]byte) bool {
-	var by mark
-	copy(by[:markSize], content[:])
-	for _, m := range c.done[tag] {
-		if m != by {
-			return true
-		}
-	}
-	return false
+	by := doneBy(content[:])
+	return slices.ContainsFunc(c.done[tag], func(m mark) bool { return m != by })
 }
 
 // follows tells whether a call was released behind something of ours, with nothing but other calls between.

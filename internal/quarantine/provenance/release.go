@@ -42,14 +42,7 @@ func (h *History) prepare() {
 		return
 	}
 	h.prepared = true
-	if h.hashes == nil {
-		h.hashes = make([][32]byte, len(h.request.Parts))
-		for i, p := range h.request.Parts {
-			if worded(p) {
-				h.hashes[i] = h.a.contentHash(h.scope, h.request.Text(p))
-			}
-		}
-	}
+	h.hashParts()
 	h.behind = h.atEnd()
 	for i, p := range h.request.Parts {
 		if o := &h.Parts[i]; isText(p) && !o.Result && o.Label.Integrity == label.Trusted {
@@ -111,7 +104,7 @@ func (r *Released) record(l label.Label) entry {
 		}
 		r.members[memberStood+string(m[:])] = struct{}{}
 	}
-	if h.asking > 0 {
+	if h.asking > 0 && (held == nil || !slices.Contains(held.asked, h.asking)) {
 		r.members[string(binary.BigEndian.AppendUint32([]byte(memberAsked), h.asking))] = struct{}{}
 	}
 	if h.sampled != nil {
@@ -278,12 +271,6 @@ func (r *Released) Seal() {
 		}
 	}
 	r.noted = nil
-}
-
-// markOfMember is the mark of a content as a conversation's set has it.
-func markOfMember(hash [32]byte) (m mark) {
-	copy(m[:markSize], hash[:])
-	return m
 }
 
 // union tightens the ledger's label of a content.

@@ -154,10 +154,10 @@ func (h *History) settleGaps() {
 // settleConversation finds the conversation, joins the labels of all that the history points to, and collects what these know.
 func (h *History) settleConversation() {
 	h.New, h.seen = true, map[mark]struct{}{}
-	pointed := map[label.ConversationID]bool{}
+	latest := map[label.ConversationID]uint32{} // of those that records lead to, the highest ordinal of theirs
 	now := time.Now()
 	take := func(r *entry, key string, value func(entry) []byte) {
-		pointed[r.conversation] = true
+		latest[r.conversation] = max(latest[r.conversation], r.ordinal)
 		if r.old(now, h.a.stale()) {
 			renewed := *r
 			renewed.at = now.Unix()
@@ -193,10 +193,11 @@ func (h *History) settleConversation() {
 	}
 	for i := range h.gaps {
 		if r := h.gaps[i].record; r != nil {
-			pointed[r.conversation] = true
+			latest[r.conversation] = max(latest[r.conversation], r.ordinal)
 		}
 	}
 	h.joined()
+	h.ordinal = latest[h.Conversation]
 	for i := range h.turns { // references of another conversation lead nowhere
 		if t := &h.turns[i]; t.record != nil && t.record.rendered && t.record.conversation != h.Conversation {
 			t.record = nil
@@ -205,14 +206,15 @@ func (h *History) settleConversation() {
 	h.findLast()
 	for c := range h.held {
 		held := h.present(c)
+		_, pointed := latest[c]
 		switch {
 		case held == nil && h.named(c):
 			h.Label = h.Label.Join(label.Label{}) // the store has forgotten: nothing is known to be clean
 			continue
-		case held == nil || !pointed[c] && c != h.Conversation:
+		case held == nil || !pointed && c != h.Conversation:
 			continue
 		}
-		if pointed[c] { // a beginning alone says nothing of what is owed: others begin alike
+		if pointed { // a beginning alone says nothing of what is owed: others begin alike
 			h.pointed = append(h.pointed, c)
 		}
 		h.Label = h.Label.Join(held.label)
@@ -299,30 +301,6 @@ func (h *History) joined() {
 	}
 	if h.New {
 		h.Conversation = newConversation(h.a.keys, h.scope)
-		return
-	}
-	note := func(r *entry) {
-		if r.conversation == h.Conversation {
-			h.ordinal = max(h.ordinal, r.ordinal)
-		}
-	}
-	for _, r := range h.calls {
-		if r != nil {
-			note(&r.entry)
-		}
-	}
-	for _, r := range h.proofs {
-		note(&r.entry)
-	}
-	for i := range h.gaps {
-		if r := h.gaps[i].record; r != nil {
-			note(r)
-		}
-	}
-	for i := range h.turns {
-		if r := h.turns[i].record; r != nil {
-			note(&r.entry)
-		}
 	}
 }
 
@@ -369,7 +347,7 @@ func (h *History) settleResults() {
 // kept tells that a content was written down in this conversation, and is not due to be again.
 func (h *History) kept(hash [32]byte, tag string, now time.Time) bool {
 	held := h.present(h.Conversation)
-	return held != nil && slices.Contains(held.done[tag], markOfMember(hash)) && h.a.cache.get("w"+h.ledgerKey(hash), now) != nil
+	return held != nil && slices.Contains(held.done[tag], doneBy(hash[:])) && h.a.cache.get("w"+h.ledgerKey(hash), now) != nil
 }
 
 // isText tells a part that the client says is of the system or the person.

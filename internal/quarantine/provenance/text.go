@@ -101,6 +101,13 @@ type place struct {
 // placed is the last place in each conversation.
 type placed map[label.ConversationID]uint32
 
+// reach goes on to a verified call; not back, within a conversation.
+func (at *progress) reach(r *entry) {
+	if at.last.conversation != r.conversation || at.last.ordinal < r.ordinal {
+		at.last = place{r.conversation, r.ordinal}
+	}
+}
+
 // advance looks at the calls and results that stand before a message.
 func (h *History) advance(at *progress, message int) {
 	r := h.request
@@ -108,8 +115,8 @@ func (h *History) advance(at *progress, message int) {
 		at.traffic, at.between = true, false
 		if record := h.calls[at.calls]; record == nil {
 			at.unproven = true
-		} else if at.last.conversation != record.conversation || at.last.ordinal < record.ordinal {
-			at.last = place{record.conversation, record.ordinal}
+		} else {
+			at.reach(&record.entry)
 		}
 	}
 	for ; at.results < len(r.Results) && r.Results[at.results].Message < message; at.results++ {
@@ -117,8 +124,8 @@ func (h *History) advance(at *progress, message int) {
 		if !h.Results[at.results].Verified {
 			at.unproven = true
 		}
-		if proof := h.proofs[r.Results[at.results].ID]; proof != nil && (at.last.conversation != proof.conversation || at.last.ordinal < proof.ordinal) {
-			at.last = place{proof.conversation, proof.ordinal}
+		if proof := h.proofs[r.Results[at.results].ID]; proof != nil {
+			at.reach(&proof.entry)
 		}
 	}
 }
@@ -143,8 +150,10 @@ func (h *History) settleParts() {
 	}
 	owes := h.owed()
 	at := progress{turn: placed{}, front: true}
-	for i, p := range h.request.Parts {
-		at.asked = at.asked || h.asks(p) && h.stoodThere(h.hashes[i])
+	if owes.open { // nothing else looks at it
+		for i, p := range h.request.Parts {
+			at.asked = at.asked || h.asks(p) && h.stoodThere(h.hashes[i])
+		}
 	}
 	for i, p := range h.request.Parts {
 		o := &h.Parts[i]

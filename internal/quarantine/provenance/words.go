@@ -31,13 +31,26 @@ func worded(p llm.Part) bool {
 	return p.Result < 0 && (p.Kind == llm.TextPart || p.Kind == llm.NamePart || p.Kind == llm.MediaPart || p.Kind == llm.ReasoningPart)
 }
 
+// hashParts names each part that has words by its content.
+func (h *History) hashParts() {
+	if h.hashes != nil {
+		return
+	}
+	h.hashes = make([][32]byte, len(h.request.Parts))
+	for i, p := range h.request.Parts {
+		if worded(p) {
+			h.hashes[i] = h.a.contentHash(h.scope, h.request.Text(p))
+		}
+	}
+}
+
 // hash names everything that a request carries by its content, and each text of the model's by what stands before it, too.
 func (h *History) hash() {
 	if h.hashes != nil {
 		return
 	}
+	h.hashParts()
 	r := h.request
-	h.hashes = make([][32]byte, len(r.Parts))
 	for i := range h.Results {
 		h.Results[i].Hash = h.a.contentHash(h.scope, r.ResultText(i))
 	}
@@ -48,7 +61,6 @@ func (h *History) hash() {
 		if !worded(p) {
 			continue
 		}
-		h.hashes[i] = h.a.contentHash(h.scope, r.Text(p))
 		before.upTo(h, i, p)
 		if p.Role == "user" && p.Kind == llm.TextPart {
 			if n := len(h.gaps); n > 0 {
