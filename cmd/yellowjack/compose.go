@@ -33,7 +33,7 @@ type guard struct {
 	accepts  atomic.Bool // traffic is accepted
 	closers  []func()
 
-	parts  brokerParts
+	parts  parts
 	broker *toolBroker // nil: there is none
 	tools  atomic.Pointer[mcpbroker.Broker]
 }
@@ -45,8 +45,8 @@ func (g *guard) close() {
 	}
 }
 
-// compose makes the guard of a checked configuration; wrap, if there is one, stands between it and its store. Whatever cannot be had at start ends it, except an issuer's keys:
-// those are fetched until they are there, and until then nobody of that issuer gets in.
+// compose makes the guard of a checked configuration; wrap, if there is one, stands between it and its store. Whatever cannot be had at
+// start ends it, except an issuer's keys: those are fetched until they are there, and until then nobody of that issuer gets in.
 func compose(ctx context.Context, cfg *conf.Config, log *slog.Logger, wrap func(store.Store) store.Store) (*guard, error) {
 	g := &guard{}
 	made := false
@@ -68,43 +68,14 @@ func compose(ctx context.Context, cfg *conf.Config, log *slog.Logger, wrap func(
 		return nil, err
 	}
 
-	var current atomic.Pointer[policies.Engine]
-	engine, err := policies.New(ctx, policies.Config{
-		Folder: cfg.Policies.Bundle, Data: cfg.Policies.Data, Logger: log, Timeout: cfg.Policies.Timeout, Registerer: registry,
-		Compile: compileRules,
-		OnReload: func(error) {
-			if e := current.Load(); e != nil {
-				metrics.Policy(e.Revision())
-			}
-			g.policiesChanged()
-		},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("policies: %w", inConfig(cfg, err))
-	}
-	current.Store(engine)
-	metrics.Policy(engine.Revision())
-	g.closers = append(g.closers, engine.Close)
-
-	secrets, err := storeKeys(cfg)
+	parts, err := g.open(ctx, cfg, log, registry, metrics)
 	if err != nil {
 		return nil, err
 	}
-	verifier, err := identity.New(ctx, identityConfig(cfg, secrets.Derive("delegation"), log))
-	if err != nil {
-		return nil, fmt.Errorf("identity: %w", err)
-	}
-	g.closers = append(g.closers, verifier.Close)
-
-	kept, err := openStore(ctx, cfg, secrets, log)
-	if err != nil {
-		return nil, err
-	}
-	g.closers = append(g.closers, func() { _ = kept.Close() })
 	if wrap != nil {
-		kept = wrap(kept)
+		parts.store = wrap(parts.store)
 	}
-	quarantined, closeQuarantine, err := newQuarantine(cfg, kept, secrets, log)
+	quarantined, closeQuarantine, err := newQuarantine(cfg, parts.store, parts.keys, log)
 	if err != nil {
 		return nil, fmt.Errorf("quarantine: %w", err)
 	}
@@ -114,17 +85,8 @@ func compose(ctx context.Context, cfg *conf.Config, log *slog.Logger, wrap func(
 	if err != nil {
 		return nil, err
 	}
-	sink, err := audit.OpenWith(cfg.Audit.File, audit.Config{Failed: metrics.AuditFailed})
-	if err != nil {
-		return nil, err
-	}
-	g.closers = append(g.closers, func() {
-		if err := sink.Close(); err != nil {
-			log.Error("the audit's last lines could not be written", "err", err)
-		}
-	})
 	service, err := extproc.New(extproc.Config{
-		Identity: verifier, Policies: engine, Routes: &routes, Credentials: keys, Quarantine: quarantined, Audit: sink, Metrics: metrics, Log: log,
+		Identity: parts.verifier, Policies: parts.engine, Routes: &routes, Credentials: keys, Quarantine: quarantined, Audit: parts.audit, Metrics: metrics, Log: log,
 		Limits: limitsOf(cfg), NewID: rand.Text,
 	})
 	if err != nil {
@@ -134,32 +96,89 @@ func compose(ctx context.Context, cfg *conf.Config, log *slog.Logger, wrap func(
 	if t := cfg.ExtProc.TLS; t != nil {
 		files = &extproc.TLS{Cert: t.Cert, Key: t.Key, ClientCA: t.ClientCA}
 	}
-	g.service, g.verifier = service, verifier
-	g.parts = brokerParts{verifier: verifier, engine: engine, store: kept, keys: secrets, audit: sink, registry: registry, log: log}
+	g.service, g.verifier, g.parts = service, parts.verifier, parts
 	if g.server, err = extproc.NewServer(service, files); err != nil {
 		return nil, err
 	}
-	if cfg.Telemetry.Metrics != "" {
-		err := g.observe(ctx, cfg.Telemetry.Metrics, registry, log,
-			check("policies", engine.Ready), check("identity", verifier.Ready), check("audit", sink.Ready),
-			telemetry.Check{Name: "store", Ready: kept.Ready})
-		if err != nil {
-			return nil, err
-		}
+	if err := g.observe(ctx, cfg, parts); err != nil {
+		return nil, err
 	}
 	made = true
 	return g, nil
 }
 
-// observe serves /metrics and the probes. Not ready until accepts says that traffic is accepted.
-func (g *guard) observe(ctx context.Context, address string, from prometheus.Gatherer, log *slog.Logger, checks ...telemetry.Check) error {
-	checks = append(checks, check("traffic", func() error {
-		if !g.accepts.Load() {
-			return errors.New("no traffic is accepted")
+// parts are what the LLM walk and the broker both decide with.
+type parts struct {
+	verifier *identity.Verifier
+	engine   *policies.Engine
+	store    store.Store
+	keys     *store.Keys
+	audit    *audit.File
+	registry *prometheus.Registry
+	log      *slog.Logger
+}
+
+// open makes the parts of a checked configuration; the guard's closers end them.
+func (g *guard) open(ctx context.Context, cfg *conf.Config, log *slog.Logger, registry *prometheus.Registry, metrics *telemetry.Metrics) (parts, error) {
+	p := parts{registry: registry, log: log}
+	var current atomic.Pointer[policies.Engine]
+	var err error
+	if p.engine, err = policies.New(ctx, policies.Config{
+		Folder: cfg.Policies.Bundle, Data: cfg.Policies.Data, Logger: log, Timeout: cfg.Policies.Timeout, Registerer: registry,
+		Compile: compileRules,
+		OnReload: func(error) {
+			if e := current.Load(); e != nil {
+				metrics.Policy(e.Revision())
+			}
+			g.policiesChanged()
+		},
+	}); err != nil {
+		return p, fmt.Errorf("policies: %w", inConfig(cfg, err))
+	}
+	current.Store(p.engine)
+	metrics.Policy(p.engine.Revision())
+	g.closers = append(g.closers, p.engine.Close)
+	if p.keys, err = storeKeys(cfg); err != nil {
+		return p, err
+	}
+	if p.verifier, err = identity.New(ctx, identityConfig(cfg, p.keys.Derive("delegation"), log)); err != nil {
+		return p, fmt.Errorf("identity: %w", err)
+	}
+	g.closers = append(g.closers, p.verifier.Close)
+	kept, err := openStore(ctx, cfg, p.keys, log)
+	if err != nil {
+		return p, err
+	}
+	p.store = kept
+	g.closers = append(g.closers, func() { _ = kept.Close() })
+	if p.audit, err = audit.OpenWith(cfg.Audit.File, audit.Config{Failed: metrics.AuditFailed}); err != nil {
+		return p, err
+	}
+	g.closers = append(g.closers, func() {
+		if err := p.audit.Close(); err != nil {
+			log.Error("the audit's last lines could not be written", "err", err)
 		}
+	})
+	return p, nil
+}
+
+// observe serves /metrics and the probes, where the configuration has an address for them. Not ready until accepts says that traffic
+// is accepted.
+func (g *guard) observe(ctx context.Context, cfg *conf.Config, p parts) error {
+	if cfg.Telemetry.Metrics == "" {
 		return nil
-	}))
-	server, err := telemetry.Serve(ctx, telemetry.ServerConfig{Address: address, Gatherer: from, Checks: checks, Log: log})
+	}
+	checks := []telemetry.Check{
+		check("policies", p.engine.Ready), check("identity", p.verifier.Ready), check("audit", p.audit.Ready),
+		{Name: "store", Ready: p.store.Ready},
+		check("traffic", func() error {
+			if !g.accepts.Load() {
+				return errors.New("no traffic is accepted")
+			}
+			return nil
+		}),
+	}
+	server, err := telemetry.Serve(ctx, telemetry.ServerConfig{Address: cfg.Telemetry.Metrics, Gatherer: p.registry, Checks: checks, Log: p.log})
 	if err != nil {
 		return err
 	}
@@ -167,7 +186,7 @@ func (g *guard) observe(ctx context.Context, address string, from prometheus.Gat
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		if err := server.Close(ctx); err != nil {
-			log.Warn("the telemetry server did not close in time", "err", err)
+			p.log.Warn("the telemetry server did not close in time", "err", err)
 		}
 	})
 	return nil

@@ -14,20 +14,15 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"github.com/yellowjack/yellowjack/extproc"
-	"github.com/yellowjack/yellowjack/internal/audit"
 	"github.com/yellowjack/yellowjack/internal/conf"
-	"github.com/yellowjack/yellowjack/internal/identity"
 	"github.com/yellowjack/yellowjack/internal/quarantine/provenance"
-	"github.com/yellowjack/yellowjack/internal/store"
 	"github.com/yellowjack/yellowjack/internal/telemetry"
 	"github.com/yellowjack/yellowjack/mcpbroker"
 	"github.com/yellowjack/yellowjack/mcpbroker/dial"
 	"github.com/yellowjack/yellowjack/mcpbroker/upstream"
-	"github.com/yellowjack/yellowjack/policies"
 )
 
 func newMCPBrokerCmd() *cobra.Command {
@@ -83,63 +78,23 @@ func composeBroker(ctx context.Context, cfg *conf.Config, log *slog.Logger) (*gu
 			g.close()
 		}
 	}()
-	parts := brokerParts{registry: telemetry.NewRegistry(), log: log}
-	metrics, err := telemetry.New(telemetry.Config{Registerer: parts.registry, Version: version()})
+	registry := telemetry.NewRegistry()
+	metrics, err := telemetry.New(telemetry.Config{Registerer: registry, Version: version()})
 	if err != nil {
 		return nil, err
 	}
-	if parts.engine, err = policies.New(ctx, policies.Config{
-		Folder: cfg.Policies.Bundle, Data: cfg.Policies.Data, Logger: log, Timeout: cfg.Policies.Timeout, Registerer: parts.registry,
-		OnReload: func(error) { g.policiesChanged() },
-	}); err != nil {
-		return nil, fmt.Errorf("policies: %w", inConfig(cfg, err))
-	}
-	g.closers = append(g.closers, parts.engine.Close)
-	metrics.Policy(parts.engine.Revision())
-	if parts.keys, err = storeKeys(cfg); err != nil {
-		return nil, err
-	}
-	if parts.verifier, err = identity.New(ctx, identityConfig(cfg, parts.keys.Derive("delegation"), log)); err != nil {
-		return nil, fmt.Errorf("identity: %w", err)
-	}
-	g.closers = append(g.closers, parts.verifier.Close)
-	if parts.store, err = openStore(ctx, cfg, parts.keys, log); err != nil {
-		return nil, err
-	}
-	g.closers = append(g.closers, func() { _ = parts.store.Close() })
-	sink, err := audit.OpenWith(cfg.Audit.File, audit.Config{Failed: metrics.AuditFailed})
+	parts, err := g.open(ctx, cfg, log, registry, metrics)
 	if err != nil {
 		return nil, err
 	}
-	parts.audit = sink
-	g.closers = append(g.closers, func() {
-		if err := sink.Close(); err != nil {
-			log.Error("the audit's last lines could not be written", "err", err)
-		}
-	})
 	if err := g.startBroker(ctx, cfg, parts); err != nil {
 		return nil, err
 	}
-	if cfg.Telemetry.Metrics != "" {
-		err := g.observe(ctx, cfg.Telemetry.Metrics, parts.registry, log, check("policies", parts.engine.Ready), check("identity", parts.verifier.Ready),
-			check("audit", sink.Ready), telemetry.Check{Name: "store", Ready: parts.store.Ready})
-		if err != nil {
-			return nil, err
-		}
+	if err := g.observe(ctx, cfg, parts); err != nil {
+		return nil, err
 	}
 	made = true
 	return g, nil
-}
-
-// brokerParts is what the broker shares with the rest of its process.
-type brokerParts struct {
-	verifier *identity.Verifier
-	engine   *policies.Engine
-	store    store.Store
-	keys     *store.Keys
-	audit    audit.Sink
-	registry *prometheus.Registry
-	log      *slog.Logger
 }
 
 // toolBroker is the broker as it is served.
@@ -157,7 +112,7 @@ func (g *guard) policiesChanged() {
 }
 
 // startBroker serves the broker of a configuration on mcp.listen; without servers there is none.
-func (g *guard) startBroker(ctx context.Context, cfg *conf.Config, parts brokerParts) error {
+func (g *guard) startBroker(ctx context.Context, cfg *conf.Config, parts parts) error {
 	if !cfg.MCP.Enabled() {
 		return nil
 	}
