@@ -57,7 +57,7 @@ func behind(t *testing.T, legacy bool, may func(authorization string) bool, tool
 		body, _ := io.ReadAll(r.Body)
 		s.mu.Lock()
 		_ = r.Header.Write(&s.got)
-		s.got.WriteString(r.URL.String())
+		s.got.WriteString(r.Method + " " + r.URL.String())
 		s.got.Write(body)
 		s.mu.Unlock()
 		r.Body = io.NopCloser(bytes.NewReader(body))
@@ -328,7 +328,10 @@ func TestMCPChanges(t *testing.T) {
 	if got := c.tools(t); !strings.Contains(got, "snowflake__query") {
 		t.Fatalf("she sees %s", got)
 	}
-	time.Sleep(500 * time.Millisecond) // both streams are open
+	eventually(t, "her stream, and the one to the server", func() bool {
+		_, metrics := g.probe(t, "/metrics")
+		return strings.Contains(metrics, "yellowjack_mcp_listening 1") && strings.Contains(snowflake.received(), "GET /mcp")
+	})
 	snowflake.RemoveTools("drop")
 	select {
 	case <-c.changed:
