@@ -27,7 +27,7 @@ type Quarantine struct {
 	Keep time.Duration `yaml:"keep"`
 	// LinkHosts are hosts that links and images in text for the person may point to.
 	LinkHosts []string `yaml:"link_hosts"`
-	// ShortIDs keeps the ids of tool calls within 40 characters, for clients that want it.
+	// ShortIDs changes nothing: the ids of tool calls have 37 characters, whatever stands here.
 	ShortIDs bool `yaml:"short_ids"`
 }
 
