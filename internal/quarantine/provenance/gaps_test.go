@@ -244,6 +244,24 @@ func TestBranches(t *testing.T) {
 	}
 }
 
+// TestReordered: an answer to an earlier call lies behind no later one, wherever a client puts that.
+func TestReordered(t *testing.T) {
+	a, _ := analyzer(t)
+	g := &agent{t: t, a: a, messages: []string{system("You are an agent."), user(question)}}
+	g.call("first " + content)
+	first := g.messages[2:4:4]
+	g.turn("It is a bug.")
+	answer := g.messages[4]
+	g.user("And 4712?")
+	g.call("second " + content)
+	second := g.messages[6:8:8]
+	messages := append(append(append([]string{}, g.messages[:2]...), second...), first...)
+	h := look(t, a, sara, append(messages, answer, user("Something that nobody has seen before, and that may be anything."))...)
+	if last := h.Parts[len(h.Parts)-1]; !last.Result || last.Reason != ruleTraffic {
+		t.Errorf("%+v", last)
+	}
+}
+
 // TestFirstPrompt: an application that has a prompt for the first time has it from nobody.
 func TestFirstPrompt(t *testing.T) {
 	a, _ := analyzer(t)
