@@ -23,7 +23,7 @@ TESTFLAGS ?=
 FUZZTIME ?= 20s
 DEMO ?= fake
 
-.PHONY: help demo test test-all check build bench soak envoy redis e2e e2e-agentdojo agentdojo fmt fmt-check vet lint vuln fuzz sdks deps clean
+.PHONY: help demo test test-all check build bench soak envoy redis bwrap e2e e2e-agentdojo agentdojo fmt fmt-check vet lint vuln fuzz sdks deps clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,10 +35,10 @@ build: ## leave bin/yellowjack
 	$(GO) build -trimpath -o bin/yellowjack ./cmd/yellowjack
 
 # One pass of the whole tree under the race detector: unit, transcripts, and e2e with the real Envoy and the real SDKs.
-test: deps envoy redis sdks agentdojo fmt-check vet $(GOTESTSUM) ## all that a change must pass: format, vet, unit and race, one e2e pass
+test: deps envoy redis bwrap sdks agentdojo fmt-check vet $(GOTESTSUM) ## all that a change must pass: format, vet, unit and race, one e2e pass
 	$(GOTESTSUM) --format pkgname --format-hide-empty-pkg -- -race -timeout 20m $(TESTFLAGS) $(PKG)
 
-test-all: deps envoy redis sdks agentdojo lint vuln build fuzz $(GOTESTSUM) ## everything: test twice in random order, lint, vuln, fuzz, a short bench
+test-all: deps envoy redis bwrap sdks agentdojo lint vuln build fuzz $(GOTESTSUM) ## everything: test twice in random order, lint, vuln, fuzz, a short bench
 	$(GO) run ./bench -short -out $(TOOLS)/bench
 	$(GOTESTSUM) --format pkgname --format-hide-empty-pkg -- -shuffle on -count 1 -timeout 20m $(TESTFLAGS) ./...
 	$(MAKE) test TESTFLAGS="-shuffle on -count 1"
@@ -64,6 +64,9 @@ envoy: ## find an Envoy that is new enough, or unpack the pinned one into .tools
 
 redis: ## find a Redis that is new enough, or unpack the distribution's into .tools
 	scripts/redis.sh
+
+bwrap: ## find a bubblewrap that is new enough, or unpack the distribution's into .tools
+	@scripts/bwrap.sh >/dev/null || echo "without bwrap local MCP servers do not start, and their tests are left out" >&2
 
 sdks: ## the real openai SDKs of Python and JavaScript, pinned, into .tools
 	scripts/sdks.sh
