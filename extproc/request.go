@@ -105,7 +105,7 @@ func parseRequest(body []byte, l Limits) (*llm.Request, *refuse.Refusal) {
 	if err == nil {
 		return wanted, nil
 	}
-	var field *openaichat.FieldError
+	var field *llm.FieldError
 	if errors.As(err, &field) {
 		return nil, refuse.New(http.StatusBadRequest, refuse.UnknownField, field.Error(), "request: %v", err)
 	}

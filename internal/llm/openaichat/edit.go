@@ -53,7 +53,7 @@ func hideTools(s *llm.Splices, r *llm.Request, lay *layout, hide map[string]bool
 	}
 	for _, name := range lay.named {
 		if hide[name] {
-			return &FieldError{Field: "tool_choice", Reason: "names a tool that is not offered"}
+			return &llm.FieldError{Field: "tool_choice", Reason: "names a tool that is not offered"}
 		}
 	}
 	all := tools.none() && functions.none()

@@ -54,7 +54,7 @@ type parser struct {
 }
 
 // ParseRequest reads the body of a chat completion. Its errors are a *strictjson.Error, for what is not strict JSON or
-// is of the wrong type, or a *FieldError. The view refers to doc, which nobody may change.
+// is of the wrong type, or a *llm.FieldError. The view refers to doc, which nobody may change.
 func ParseRequest(doc []byte, l strictjson.Limits) (*llm.Request, error) {
 	p := &parser{doc: doc, lay: &layout{members: make([]member, 0, 8)}}
 	p.req = &llm.Request{Doc: doc, Choices: 1, Layout: p.lay, Parts: make([]llm.Part, 0, partsFor(len(doc)))}
@@ -105,10 +105,10 @@ func ParseRequest(doc []byte, l strictjson.Limits) (*llm.Request, error) {
 	return p.req, nil
 }
 
-func (p *parser) fail(name, reason string) error { return &FieldError{Field: name, Reason: reason} }
+func (p *parser) fail(name, reason string) error { return &llm.FieldError{Field: name, Reason: reason} }
 
 // failHere is fail for the place that was read last, or for one below it.
-func (p *parser) failHere(below, reason string) error { return p.fail(place(p.r.Path())+below, reason) }
+func (p *parser) failHere(below, reason string) error { return p.fail(llm.Place(p.r.Path())+below, reason) }
 
 // readField reads one top-level value.
 func (p *parser) readField(name string, f field) error {
@@ -204,11 +204,11 @@ func (p *parser) unknown(where, name string) error {
 // noteUnknown notes an unknown field, once.
 func (p *parser) noteUnknown(where, name string) error {
 	if len(name) > maxName {
-		return p.fail(where+printable(name), "is an unknown field with a long name")
+		return p.fail(where+llm.Printable(name), "is an unknown field with a long name")
 	}
 	if name = where + name; !slices.Contains(p.req.Unknown, name) {
 		if p.req.Unknown = append(p.req.Unknown, name); len(p.req.Unknown) > maxUnknown {
-			return p.fail(printable(name), "is one unknown field too many")
+			return p.fail(llm.Printable(name), "is one unknown field too many")
 		}
 	}
 	return nil

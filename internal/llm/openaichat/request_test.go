@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/strictjson"
 )
 
@@ -106,7 +107,7 @@ func TestRequestRefused(t *testing.T) {
 			if err == nil {
 				t.Fatalf("taken: %+v", r)
 			}
-			var field *FieldError
+			var field *llm.FieldError
 			if c.kind == nil && !errors.As(err, &field) || c.kind != nil && !errors.Is(err, c.kind) {
 				t.Errorf("%T %v", err, err)
 			}
@@ -198,7 +199,7 @@ func TestHiddenNamesAreAnError(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var field *FieldError
+		var field *llm.FieldError
 		if out, err := Apply(r, Edit{HideTools: map[string]bool{"a": true}}); !errors.As(err, &field) {
 			t.Errorf("%s: %s %v", in, out, err)
 		}

@@ -136,7 +136,7 @@ func (p *parser) checkTools() error {
 	seen := make(map[string]bool, len(p.req.Tools))
 	for _, t := range p.req.Tools {
 		if seen[t.Name] {
-			return p.fail("tools", "offers "+printable(t.Name)+" twice")
+			return p.fail("tools", "offers "+llm.Printable(t.Name)+" twice")
 		}
 		if t.Name == StubTool {
 			return p.fail("tools", StubTool+" is reserved")

@@ -1,4 +1,4 @@
-package openaichat
+package llm
 
 import (
 	"strconv"
@@ -17,8 +17,8 @@ func (e *FieldError) Error() string { return e.Field + ": " + e.Reason }
 // maxNamed bounds how much of a name that a client chose an error repeats.
 const maxNamed = 64
 
-// printable makes a client's name fit for an error body and a log line.
-func printable(name string) string {
+// Printable makes a client's name fit for an error body and a log line.
+func Printable(name string) string {
 	if len(name) > maxNamed {
 		name = strings.ToValidUTF8(name[:maxNamed], "") + "…"
 	}
@@ -30,8 +30,8 @@ func printable(name string) string {
 	}, name)
 }
 
-// place writes a JSON pointer as a client would name the field: "/tools/2/function" is "tools[2].function".
-func place(pointer string) string {
+// Place writes a JSON pointer as a client would name the field: "/tools/2/function" is "tools[2].function".
+func Place(pointer string) string {
 	var b strings.Builder
 	for token := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
 		if _, err := strconv.Atoi(token); err == nil {
