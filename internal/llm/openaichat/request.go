@@ -108,7 +108,9 @@ func ParseRequest(doc []byte, l strictjson.Limits) (*llm.Request, error) {
 func (p *parser) fail(name, reason string) error { return &llm.FieldError{Field: name, Reason: reason} }
 
 // failHere is fail for the place that was read last, or for one below it.
-func (p *parser) failHere(below, reason string) error { return p.fail(llm.Place(p.r.Path())+below, reason) }
+func (p *parser) failHere(below, reason string) error {
+	return p.fail(llm.Place(p.r.Path())+below, reason)
+}
 
 // readField reads one top-level value.
 func (p *parser) readField(name string, f field) error {
