@@ -58,3 +58,10 @@ func (b *breaker) open(now time.Time) bool {
 	defer b.mu.Unlock()
 	return b.failures >= tooMany && now.Before(b.until)
 }
+
+// well tells whether nothing has failed since the last success.
+func (b *breaker) well() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.failures == 0 && !b.probing
+}

@@ -35,6 +35,9 @@ type response struct {
 // send posts a message (or, with a nil body, asks for a stream or ends a session) with the call's credential. A 401 is tried once
 // more with a new one.
 func (u *Upstream) send(ctx context.Context, c *relay.Call, method string, body []byte, h http.Header) (*response, error) {
+	if u.locals != nil {
+		return u.locals.send(ctx, c, method, body, h)
+	}
 	for again := false; ; again = true {
 		credential, err := u.c.Header(ctx, c, again)
 		if err != nil {

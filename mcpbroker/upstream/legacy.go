@@ -459,6 +459,9 @@ func (u *Upstream) hear(ctx context.Context, c *relay.Call, s *legacySession) er
 
 // Close ends the sessions and the calls that wait.
 func (u *Upstream) Close() {
+	if u.locals != nil {
+		defer u.locals.close()
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for token, p := range u.parked {

@@ -24,6 +24,7 @@ import (
 	"github.com/yellowjack/yellowjack/mcpbroker/protocol"
 	"github.com/yellowjack/yellowjack/mcpbroker/relay"
 	"github.com/yellowjack/yellowjack/mcpbroker/rpc"
+	"github.com/yellowjack/yellowjack/mcpbroker/sandbox"
 )
 
 // ErrUnavailable is a server that cannot be reached, or that is left alone for a while since it kept failing.
@@ -41,11 +42,15 @@ type Unauthorized struct {
 // Error says so.
 func (e *Unauthorized) Error() string { return fmt.Sprintf("upstream: status %d", e.Status) }
 
-// Config is one server over HTTP.
+// Config is one server: over HTTP, or a local one.
 type Config struct {
 	Name   string // for logs
 	URL    string
 	Client *http.Client // of package dial; it follows no redirect
+	// Start makes a local server: it starts a process of it, for the principal of that key. URL, Client and Header are left out then.
+	Start     func(ctx context.Context, principal string) (*sandbox.Process, error)
+	Idle      time.Duration // how long a process stays that nobody calls; default 5 min
+	Processes int           // of a local server, at most; default 64
 	// Header makes the credential of a call. It is asked anew for each request, and again with again true after a 401.
 	Header func(ctx context.Context, c *relay.Call, again bool) (http.Header, error)
 
@@ -64,6 +69,7 @@ type Upstream struct {
 	breaker breaker
 	next    atomic.Int64
 	mirror  mirrors
+	locals  *locals // nil: it is reached over HTTP
 
 	mu       sync.Mutex
 	era      era
@@ -101,18 +107,33 @@ func New(c Config) *Upstream {
 	if c.Header == nil {
 		c.Header = func(context.Context, *relay.Call, bool) (http.Header, error) { return nil, nil }
 	}
-	return &Upstream{
+	if c.Idle == 0 {
+		c.Idle = 5 * time.Minute
+	}
+	if c.Processes == 0 {
+		c.Processes = maxLocal
+	}
+	u := &Upstream{
 		c: c, limits: strictjson.Limits{MaxBytes: c.BodyBytes, MaxDepth: c.Depth}, sessions: map[string]*legacySession{}, parked: map[string]*parked{},
 	}
+	if c.Start != nil {
+		u.locals = &locals{u: u, running: map[string]*local{}, failing: map[string]*breaker{}}
+	}
+	return u
 }
 
 // Call makes a call. Its error is *Unauthorized, ErrUnavailable, ErrInvalid, the context's, or of Config.Header.
 func (u *Upstream) Call(ctx context.Context, c *relay.Call) (relay.Answer, error) {
-	if !u.breaker.allow(time.Now()) {
+	b := &u.breaker
+	if u.locals != nil {
+		b = u.locals.breaker(c)
+		defer u.locals.well(c, b)
+	}
+	if !b.allow(time.Now()) {
 		return relay.Answer{}, fmt.Errorf("%w: it kept failing", ErrUnavailable)
 	}
 	answer, err := u.call(ctx, c)
-	u.breaker.done(time.Now(), failed(ctx, err))
+	b.done(time.Now(), failed(ctx, err))
 	return answer, err
 }
 
@@ -147,7 +168,12 @@ func (u *Upstream) detect(ctx context.Context, c *relay.Call) (era, error) {
 	}
 	probe := *c
 	probe.Method, probe.Params, probe.Inputs, probe.State = protocol.Discover, []byte("{}"), nil, nil
-	answer, err := u.modernAs(ctx, &probe, protocol.V20260728)
+	asking, cancel := ctx, context.CancelFunc(func() {})
+	if u.locals != nil { // "stdio", Backward Compatibility: it may be silent
+		asking, cancel = context.WithTimeout(ctx, probeTime)
+	}
+	answer, err := u.modernAs(asking, &probe, protocol.V20260728)
+	cancel()
 	version := protocol.V20260728
 	switch {
 	case err == nil && (answer.Err == nil || modernError(answer.Err)):
@@ -157,7 +183,7 @@ func (u *Upstream) detect(ctx context.Context, c *relay.Call) (era, error) {
 		} else if answer.Err != nil && answer.Err.Code == rpc.CodeUnsupportedVersion {
 			speaks = legacyEra // of both eras, and its modern versions are not ours
 		}
-	case err == nil, errors.Is(err, errNotModern):
+	case err == nil, errors.Is(err, errNotModern), ctx.Err() == nil && u.locals != nil && errors.Is(err, context.DeadlineExceeded):
 		speaks = legacyEra
 	default:
 		return unknown, err
