@@ -70,7 +70,7 @@ var rules = []rule{
 		reason: "a model is called in one place, by the gateway's own internal listener; everything else edits the bytes that somebody else sends",
 	},
 	{
-		imports: []string{"policies", "internal/hold", "internal/audit", "internal/identity"}, not: []string{"internal/quarantine/…"},
+		imports: []string{"policies", "internal/hold/…", "internal/audit", "internal/identity"}, not: []string{"internal/quarantine/…"},
 		reason: "quarantine takes values and returns values: who asks, what policy says and what goes on record is the walk's",
 	},
 	{
@@ -83,8 +83,12 @@ var rules = []rule{
 		reason:  "steps never import one another: the walk passes values between them, and so is the only place where their order is decided",
 	},
 	{
+		imports: []string{"policies", "internal/quarantine/…", "internal/audit", "internal/identity", "envoy"}, not: []string{"internal/hold/…"},
+		reason: "the gates of all dialects are one step; each is built on internal/hold, and on its own dialect in internal/llm",
+	},
+	{
 		imports: []string{
-			"internal/identity", "internal/hold", "internal/quarantine", "internal/route", "internal/credential", "internal/audit",
+			"internal/identity", "internal/hold/…", "internal/quarantine", "internal/route", "internal/credential", "internal/audit",
 			"internal/conf", "internal/telemetry", "internal/budget", "policies", "envoy",
 		},
 		not:    []string{"internal/llm/…", "internal/refuse", "internal/strictjson", "internal/sse", "internal/headers"},
@@ -103,7 +107,7 @@ var rules = []rule{
 		reason: "production code does not import testing (it registers flags, and what it offers is for tests)",
 	},
 	{
-		imports: []string{"encoding/json"}, not: []string{"internal/llm/…", "internal/hold", "internal/strictjson", "extproc"},
+		imports: []string{"encoding/json"}, not: []string{"internal/llm/…", "internal/hold/…", "internal/strictjson", "extproc"},
 		reason: "encoding/json accepts duplicate names, other cases of a name and invalid UTF-8, which upstreams read differently; and it was the largest cost of all",
 	},
 }

@@ -20,24 +20,21 @@ type choice struct {
 	next     int     // the index that the next new call must have
 	left     int     // calls that were released
 	pieces   []piece // held
-	texts    []text
+	texts    *Texts
 }
 
 // call is one tool call being put together.
 type call struct {
-	llm.ToolCall
+	Call
 	kind      string // as its `type` says
 	function  bool   // has a function's part
 	custom    bool   // has a custom tool's part
 	given     bool   // has arguments, if only empty ones
 	arguments []byte
-	allowed   bool
 	out       int    // the index under which it is released
-	id        string // the id under which it is released; "" keeps its own
 	whole     []byte // the arguments with which it is released, as they stand on the wire; nil keeps its own
 	begun     *piece // where whole was released
-	text      string // what stands in its place
-	replaced  bool   // the text was released
+	replaced  bool   // the refusal was released
 }
 
 // piece is one held event: of one choice, without text that could go on.
@@ -56,13 +53,13 @@ func (g *Gate) choice(index int) (*choice, error) {
 	}
 	c, ok := g.choices[index]
 	if !ok {
-		if index >= g.cfg.Choices {
-			return nil, invalid("a choice that nobody asked for")
+		if index >= g.core.Choices {
+			return nil, Invalid("a choice that nobody asked for")
 		}
 		if g.choices == nil {
 			g.choices = map[int]*choice{}
 		}
-		c = &choice{index: index}
+		c = &choice{index: index, texts: g.core.Texts(index)}
 		g.choices[index] = c
 	}
 	g.last = c
@@ -76,9 +73,9 @@ func (g *Gate) admits(c *choice, ch *openaichat.ChunkChoice) error {
 	case !c.finished:
 		return nil
 	case len(ch.Calls) > 0:
-		return invalid("a tool call after its choice had finished")
-	case ch.Text && (c.called || g.rewrites()):
-		return invalid("text after its choice had finished")
+		return Invalid("a tool call after its choice had finished")
+	case ch.Text && (c.called || g.core.LooksAtTexts()):
+		return Invalid("text after its choice had finished")
 	}
 	return nil
 }
@@ -100,7 +97,7 @@ func (g *Gate) hold(c *choice, e sse.Event, k int, p openaichat.Piece) error {
 	if len(c.pieces) == 0 {
 		g.holding++
 	}
-	held, before := piece{name: e.Name}, g.held
+	held := piece{name: e.Name}
 	g.said = g.said[:0]
 	for i := range ch.Calls {
 		call, said, err := g.fragment(c, &ch.Calls[i])
@@ -108,9 +105,10 @@ func (g *Gate) hold(c *choice, e sse.Event, k int, p openaichat.Piece) error {
 			return err
 		}
 		if slices.Contains(held.calls, call) { // to some clients each element of a first list is a call
-			call.malformed("it comes twice in one event")
+			call.Malform("it comes twice in one event")
 		}
 		held.calls, g.said = append(held.calls, call), append(g.said, said)
+		held.size += len(ch.Calls[i].Arguments)
 	}
 	p.Said = g.said
 	doc := g.chunk.Piece(k, p)
@@ -119,16 +117,15 @@ func (g *Gate) hold(c *choice, e sse.Event, k int, p openaichat.Piece) error {
 	} else {
 		held.raw = sse.AppendEvent(nil, e.Name, doc)
 	}
-	g.held += len(held.raw)
+	held.size += len(held.raw)
 	if at := bytes.Index(held.raw, doc); at >= 0 {
 		held.doc = held.raw[at : at+len(doc)]
 	} else { // in several lines
 		held.doc = bytes.Clone(doc)
-		g.held += len(doc)
+		held.size += len(doc)
 	}
-	held.size = g.held - before
-	if g.held > g.cfg.MaxHeld {
-		return tooLarge("more is held than the limit allows")
+	if err := g.core.Hold(held.size); err != nil {
+		return err
 	}
 	c.pieces = append(c.pieces, held)
 	return nil
@@ -138,17 +135,17 @@ func (g *Gate) hold(c *choice, e sse.Event, k int, p openaichat.Piece) error {
 func (g *Gate) fragment(c *choice, d *openaichat.CallDelta) (*call, openaichat.Said, error) {
 	to := c.find(d)
 	if to == nil {
-		if g.calls++; g.calls > g.cfg.MaxCalls {
-			return nil, openaichat.Said{}, tooLarge("more tool calls than the limit allows")
+		if err := g.core.Count(); err != nil {
+			return nil, openaichat.Said{}, err
 		}
-		to = &call{ToolCall: llm.ToolCall{Choice: c.index, Index: d.Index, Legacy: d.Legacy}}
+		to = &call{Call: Call{ToolCall: llm.ToolCall{Choice: c.index, Index: d.Index, Legacy: d.Legacy}}}
 		c.calls, c.called = append(c.calls, to), true
 		switch {
 		case d.Legacy:
 		case d.Index < 0:
-			to.malformed("it has no usable index")
+			to.Malform("it has no usable index")
 		case d.Index != c.next:
-			to.malformed("its index is not the next one")
+			to.Malform("its index is not the next one")
 		default:
 			c.next++
 		}
@@ -162,10 +159,9 @@ func (g *Gate) fragment(c *choice, d *openaichat.CallDelta) (*call, openaichat.S
 	to.custom = to.custom || d.Custom
 	to.given = to.given || d.Given
 	if d.Wrong {
-		to.malformed("it does not have the shape of a call")
+		to.Malform("it does not have the shape of a call")
 	}
 	to.arguments = append(to.arguments, d.Arguments...)
-	g.held += len(d.Arguments)
 	return to, said, nil
 }
 
@@ -189,14 +185,7 @@ func (c *call) same(what *string, said, otherwise string) bool {
 	case *what == "":
 		*what = said
 	default:
-		c.malformed(otherwise)
+		c.Malform(otherwise)
 	}
 	return false
-}
-
-// malformed notes the first reason for which a call is refused outright.
-func (c *call) malformed(reason string) {
-	if c.Malformed == "" {
-		c.Malformed = reason
-	}
 }

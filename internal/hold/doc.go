@@ -26,6 +26,10 @@
 //
 //   - Finish is told of each choice's turn, as the client will have it, before its calls and its finish_reason go out.
 //
+// What is no chat's stands apart, so that the gates of the other dialects (the packages below this one) are built on it: a
+// Core has the limits, decides a batch of Calls and says of each what becomes of it, and keeps the Texts of a turn; a
+// Stream feeds a gate its events.
+//
 // What a client is given is exactly what was decided: a fragment that is in no decided call is never released. Errors
 // stick, and nothing is released after one. A stream that ends within a call, within an event or before its choices
 // have finished is an error too. What was decided is forgotten, so that it takes no memory while the stream goes on.

@@ -32,10 +32,13 @@ func (e *StreamError) Error() string {
 // Unwrap returns the cause.
 func (e *StreamError) Unwrap() error { return e.Err }
 
-func invalid(reason string) error { return &StreamError{Code: CodeInvalid, Reason: reason} }
+// Invalid is a StreamError for a stream that is not what it should be.
+func Invalid(reason string) error { return &StreamError{Code: CodeInvalid, Reason: reason} }
 
-func tooLarge(reason string) error { return &StreamError{Code: CodeTooLarge, Reason: reason} }
+// TooLarge is a StreamError for what is over a limit.
+func TooLarge(reason string) error { return &StreamError{Code: CodeTooLarge, Reason: reason} }
 
-func truncated(reason string) error {
+// Truncated is a StreamError for a stream that ended too early.
+func Truncated(reason string) error {
 	return &StreamError{Code: CodeTruncated, Reason: reason, Err: ErrTruncated}
 }

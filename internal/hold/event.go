@@ -2,7 +2,6 @@ package hold
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
 
 	"github.com/yellowjack/yellowjack/internal/llm/openaichat"
@@ -21,9 +20,9 @@ func (g *Gate) data(dst []byte, e sse.Event) ([]byte, error) {
 	if c.Error {
 		return g.upstreamError(dst, e)
 	}
-	if !g.asked && len(c.Choices) == 0 {
-		if g.held += len(e.Raw); g.held > g.cfg.MaxHeld {
-			return dst, tooLarge("more is held than the limit allows")
+	if !g.core.Asked() && len(c.Choices) == 0 {
+		if err := g.core.Hold(len(e.Raw)); err != nil {
+			return dst, err
 		}
 		g.early = append(g.early, e.Raw...)
 		return dst, nil
@@ -35,44 +34,29 @@ func (g *Gate) data(dst []byte, e sse.Event) ([]byte, error) {
 	return g.dealOut(dst, e)
 }
 
-// answeredBy tells Model the model's name when it is new.
+// answeredBy tells of the model's name when it is new.
 func (g *Gate) answeredBy(c *openaichat.Chunk) error {
 	raw := c.Model.Of(c.Doc)
 	if len(raw) == 0 || bytes.Equal(raw, g.modelRaw) {
 		return nil
 	}
-	name := c.ModelName()
-	if !g.asked || name != g.model {
-		g.asked, g.model = true, name
-		if err := g.tellModel(); err != nil {
-			return err
-		}
+	if err := g.core.Answered(c.ModelName()); err != nil {
+		return err
 	}
 	g.modelRaw = append(g.modelRaw[:0], raw...)
 	return nil
 }
 
-func (g *Gate) tellModel() error {
-	if g.cfg.Model == nil {
-		return nil
-	}
-	if err := g.cfg.Model(g.model); err != nil {
-		return fmt.Errorf("the answering model: %w", err)
-	}
-	return nil
-}
-
 // known releases the events that waited for the model's name, once it is told or cannot wait any longer.
 func (g *Gate) known(dst []byte, must bool) ([]byte, error) {
-	if !g.asked && must {
-		g.asked = true
-		if err := g.tellModel(); err != nil {
+	if must {
+		if err := g.core.Answered(""); err != nil {
 			return dst, err
 		}
 	}
-	if g.asked && len(g.early) > 0 {
+	if g.core.Asked() && len(g.early) > 0 {
 		dst = append(dst, g.early...)
-		g.held -= len(g.early)
+		g.core.Free(len(g.early))
 		g.early = nil
 	}
 	return dst, nil
@@ -101,9 +85,8 @@ func (g *Gate) upstreamError(dst []byte, e sse.Event) ([]byte, error) {
 	} else {
 		dst = append(dst, e.Raw...)
 	}
-	g.phase = broken
-	g.choices, g.early, g.last = nil, nil, nil
-	g.held, g.holding = 0, 0
+	g.stream.Break()
+	g.forget()
 	return dst, nil
 }
 
@@ -118,7 +101,7 @@ func (g *Gate) dealOut(dst []byte, e sse.Event) ([]byte, error) {
 			return dst, err
 		}
 		if slices.ContainsFunc(c.Choices[:i], func(other openaichat.ChunkChoice) bool { return other.Index == ch.Index }) {
-			return dst, invalid("a choice twice in one event")
+			return dst, Invalid("a choice twice in one event")
 		}
 		if err := g.admits(st, ch); err != nil {
 			return dst, err
@@ -150,7 +133,7 @@ func (g *Gate) dealOut(dst []byte, e sse.Event) ([]byte, error) {
 func (g *Gate) pass(ch *openaichat.ChunkChoice) error {
 	st := g.choices[ch.Index]
 	if ch.Finish != "" && !st.finished {
-		if err := g.finishTurn(st, ch.Finish); err != nil {
+		if err := g.finishTurn(st, ch.Finish, nil); err != nil {
 			return err
 		}
 		st.finished = true
