@@ -75,9 +75,9 @@ func (g *Gate) finishTurn(c *choice, reason string, calls []*Call) error {
 		// The text in its place goes on behind what was said, as appendRefusal writes it.
 		t := c.texts.Of("content")
 		if c.said || t.Shows() {
-			t.Add("\n\n")
+			t.Add([]byte("\n\n"))
 		}
-		t.Add(call.Refusal)
+		t.Add([]byte(call.Refusal))
 	}
 	return c.texts.Finish(reason, calls)
 }

@@ -94,8 +94,8 @@ func (t *Text) Close() []byte {
 	return k.after
 }
 
-// Add adds a text of our own, which no filter sees: what stands in the place of a denied call.
-func (t *Text) Add(own string) { t.keep([]byte(own), []byte(own)) }
+// Add adds what no filter sees: what stands in the place of a denied call, or what its provider signed.
+func (t *Text) Add(text []byte) { t.keep(text, text) }
 
 // keep remembers what was shown of a text, and what was said, for Finish.
 func (t *Text) keep(shown, said []byte) {
@@ -121,7 +121,7 @@ func (t *Text) keep(shown, said []byte) {
 }
 
 // Finish tells Config.Finish of the choice's turn, whose calls are decided, and forgets the texts: reason is as the client
-// will see it.
+// will see it. A text of which nothing was said is none.
 func (x *Texts) Finish(reason string, calls []*Call) error {
 	k := x.core
 	if k.Config.Finish == nil {
@@ -137,6 +137,9 @@ func (x *Texts) Finish(reason string, calls []*Call) error {
 		said := t.said
 		if !t.parted {
 			said = t.shown
+		}
+		if len(t.shown)+len(said) == 0 && !t.cut {
+			continue
 		}
 		turn.Texts = append(turn.Texts, llm.TurnText{Member: t.member, Shown: string(t.shown), Said: string(said), Cut: t.cut})
 		k.kept -= len(t.shown) + len(t.said)

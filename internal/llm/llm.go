@@ -84,7 +84,7 @@ type HistoryCall struct {
 	IDSpan    Span // the value; empty when there is none
 	ToolSpan  Span // the name's value
 	Message   int
-	Arguments Span // the value, a string; empty when there is none
+	Arguments Span // the value, a string or an object as the dialect has it; empty when there is none
 	Custom    bool // of a custom tool, whose arguments are a text
 }
 

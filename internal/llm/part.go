@@ -49,14 +49,14 @@ type Media struct {
 	Element bool   // an element of a content's list, so that a text can stand for it
 }
 
-// Text decodes a part: a JSON string to its text; of media the raw bytes; of any other value the strings in it, names
-// too, a line each. What comes back may be part of the document and is only read.
+// Text decodes a part: a JSON string to its text; of media, and of arguments that are an object, the raw bytes; of any
+// other value the strings in it, names too, a line each. What comes back may be part of the document and is only read.
 func (r *Request) Text(p Part) []byte {
 	raw := p.Span.Of(r.Doc)
 	if len(raw) >= 2 && raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 {
 		return raw[1 : len(raw)-1 : len(raw)-1]
 	}
-	if p.Kind == MediaPart {
+	if p.raw(raw) {
 		return raw
 	}
 	return appendStrings(nil, raw)
@@ -65,10 +65,15 @@ func (r *Request) Text(p Part) []byte {
 // AppendText is Text into a buffer of the caller's.
 func (r *Request) AppendText(dst []byte, p Part) []byte {
 	raw := p.Span.Of(r.Doc)
-	if p.Kind == MediaPart {
+	if p.raw(raw) {
 		return append(dst, raw...)
 	}
 	return appendStrings(dst, raw)
+}
+
+// raw tells that a part is its own bytes.
+func (p *Part) raw(value []byte) bool {
+	return p.Kind == MediaPart || p.Kind == ArgumentsPart && value[0] == '{'
 }
 
 // ResultParts are the parts of the i-th result's content: one for a string, one for each element of a list.
