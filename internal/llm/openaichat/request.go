@@ -1,7 +1,6 @@
 package openaichat
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/yellowjack/yellowjack/internal/llm"
@@ -10,17 +9,8 @@ import (
 
 // Bounds on what a request may ask of policy; a client within reason is far below them.
 const (
-	maxChoices = 128
-	maxTools   = 512
-	maxResults = 4096 // and calls of the history: each costs policy time
-
+	maxChoices     = 128
 	maxAnswerCalls = 1024 // of one choice, or of one event
-
-	maxModels   = 64
-	maxFeatures = 64
-	maxUnknown  = 32
-	maxName     = 256
-	maxValue    = 256
 )
 
 // layout is what Apply needs to know of a request besides its view.
@@ -71,7 +61,7 @@ func ParseRequest(doc []byte, l strictjson.Limits) (*llm.Request, error) {
 			span := llm.Span{Start: start}
 			err = p.unknown("", m.Name)
 			if span.End = p.r.Offset(); err == nil {
-				p.outside(p.part(llm.TextPart, span))
+				p.req.AddOutside(span)
 			}
 		}
 		end := p.r.Offset()
@@ -95,11 +85,11 @@ func ParseRequest(doc []byte, l strictjson.Limits) (*llm.Request, error) {
 	if err := p.checkTools(); err != nil {
 		return nil, err
 	}
-	p.modelFeatures(p.req.Model)
+	p.req.AddModelFeatures(p.req.Model)
 	for _, m := range p.req.MoreModels {
-		p.modelFeatures(m.Name)
+		p.req.AddModelFeatures(m.Name)
 	}
-	if len(p.req.Features) > maxFeatures {
+	if len(p.req.Features) > llm.MaxFeatures {
 		return nil, p.fail("request", "asks for too many features")
 	}
 	return p.req, nil
@@ -150,27 +140,27 @@ func (p *parser) readField(name string, f field) error {
 		span := llm.Span{Start: p.r.Next()}
 		if err = p.readPlugins(); err == nil { // some take a prompt
 			span.End = p.r.Offset()
-			p.outside(p.part(llm.TextPart, span))
+			p.req.AddOutside(span)
 		}
 	case "provider":
 		err = p.readProvider()
 	case "preset":
 		var preset string
 		preset, _, err = p.r.String()
-		p.feature("preset:"+preset, preset)
+		p.req.AddFeature("preset:"+preset, preset)
 	case "store":
 		if kind == strictjson.True {
-			p.feature("store", "true")
+			p.req.AddFeature("store", "true")
 		}
 		_, err = p.r.Skip()
 	default:
 		var span llm.Span
 		span, err = p.r.Skip()
 		if f.class == asked {
-			p.feature(name, string(span.Of(p.doc)))
+			p.req.AddFeature(name, string(span.Of(p.doc)))
 		}
 		if err == nil && (f.class == prose || f.class == asked && (kind == strictjson.Object || kind == strictjson.Array)) {
-			p.outside(p.part(llm.TextPart, span))
+			p.req.AddOutside(span)
 		}
 	}
 	return err
@@ -196,38 +186,9 @@ func (p *parser) readMetadata() error {
 
 // unknown notes a field that is in no table, and skips it.
 func (p *parser) unknown(where, name string) error {
-	if err := p.noteUnknown(where, name); err != nil {
+	if err := p.req.AddUnknown(where, name); err != nil {
 		return err
 	}
 	_, err := p.r.Skip()
 	return err
-}
-
-// noteUnknown notes an unknown field, once.
-func (p *parser) noteUnknown(where, name string) error {
-	if len(name) > maxName {
-		return p.fail(where+llm.Printable(name), "is an unknown field with a long name")
-	}
-	if name = where + name; !slices.Contains(p.req.Unknown, name) {
-		if p.req.Unknown = append(p.req.Unknown, name); len(p.req.Unknown) > maxUnknown {
-			return p.fail(llm.Printable(name), "is one unknown field too many")
-		}
-	}
-	return nil
-}
-
-// feature notes something that is asked of policy, once.
-func (p *parser) feature(name, value string) {
-	if len(name) > 2*maxName {
-		// No grant can name it, and a grant for the beginning must not.
-		name = name[:maxName] + "…"
-	}
-	if len(value) > maxValue {
-		value = value[:maxValue]
-	}
-	f := llm.Feature{Name: strings.ToValidUTF8(name, "\uFFFD"), Value: strings.ToValidUTF8(value, "\uFFFD")}
-	// One more than the limit tells that there were too many.
-	if len(p.req.Features) <= maxFeatures && !slices.Contains(p.req.Features, f) {
-		p.req.Features = append(p.req.Features, f)
-	}
 }

@@ -65,7 +65,7 @@ func (p *parser) readMessageMember(m *message, name string) error {
 		var span llm.Span
 		m.name, span, err = p.r.String()
 		if err == nil {
-			p.part(llm.NamePart, span)
+			p.req.AddPart(llm.NamePart, span)
 		}
 	case "tool_call_id":
 		m.named = true
@@ -110,7 +110,7 @@ func (p *parser) readMessageMember(m *message, name string) error {
 	case "cache_control", "prefix", "partial":
 	default:
 		m.extra = true
-		if err = p.noteUnknown("messages.", name); err == nil {
+		if err = p.req.AddUnknown("messages.", name); err == nil {
 			err = p.textPart(llm.TextPart)
 		}
 	}
@@ -175,11 +175,11 @@ func (p *parser) repeated(known func(raw []byte) string) (string, llm.Span, erro
 
 // addCall takes a call of the message that is being read into the view.
 func (p *parser) addCall(call llm.HistoryCall) error {
-	if len(p.req.Calls) >= maxResults {
+	if len(p.req.Calls) >= llm.MaxResults {
 		return p.fail("messages", "has too many tool calls")
 	}
 	if call.Arguments.Len() > 0 {
-		if i := p.part(llm.ArgumentsPart, call.Arguments); i >= 0 {
+		if i := p.req.AddPart(llm.ArgumentsPart, call.Arguments); i >= 0 {
 			p.req.Parts[i].Call = len(p.req.Calls)
 		}
 	}
@@ -211,7 +211,7 @@ func (p *parser) readHistoryFunction(arguments string, call *llm.HistoryCall) er
 		}
 		return err
 	})
-	if err == nil && !validName(call.Tool) {
+	if err == nil && !llm.ValidName(call.Tool) {
 		err = p.failHere(".name", "is required")
 	}
 	return err
@@ -234,7 +234,7 @@ func (p *parser) settle(m *message) error {
 		if !m.held {
 			return p.failHere(".content", "is required")
 		}
-		if len(p.req.Results) >= maxResults {
+		if len(p.req.Results) >= llm.MaxResults {
 			return p.fail("messages", "has too many tool results")
 		}
 		result = len(p.req.Results)
@@ -262,7 +262,7 @@ func (p *parser) noteCalls(m *message) {
 		if c.ID == "" {
 			continue
 		}
-		ref := reference{call: int32(i)} //nolint:gosec // at most maxResults
+		ref := reference{call: int32(i)} //nolint:gosec // at most llm.MaxResults
 		if old, ok := p.refs.calls[c.ID]; ok && int(old.call) >= m.calls {
 			ref.spent = old.spent || p.req.Calls[old.call].Tool != c.Tool
 		}

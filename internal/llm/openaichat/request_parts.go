@@ -2,7 +2,6 @@ package openaichat
 
 import (
 	"bytes"
-	"net/url"
 	"strings"
 
 	"github.com/yellowjack/yellowjack/internal/llm"
@@ -15,39 +14,13 @@ func partsFor(size int) int { return min(4+size/256, 4096) }
 // left guesses how many calls or results there still are in the document.
 func (p *parser) left() int { return min(1+(len(p.doc)-p.r.Offset())>>10, 512) }
 
-// part adds a part to the context and tells its index, unless there is nothing in it: then it is -1. What depends on all of its message is filled in
-// by settleParts.
-func (p *parser) part(kind llm.PartKind, span llm.Span) int {
-	if !says(span.Of(p.doc)) {
-		return -1
-	}
-	p.req.Parts = append(p.req.Parts, llm.Part{Kind: kind, Span: span, Message: -1, Result: -1, Call: -1, Tool: -1, Media: -1})
-	return len(p.req.Parts) - 1
-}
-
 // textPart reads one value as a part, unless there is nothing in it.
 func (p *parser) textPart(kind llm.PartKind) error {
 	span, err := p.r.Skip()
 	if err == nil {
-		p.part(kind, span)
+		p.req.AddPart(kind, span)
 	}
 	return err
-}
-
-// outside says of a part that it stands in no message: the application's words, as far as its place tells.
-func (p *parser) outside(i int) {
-	if i >= 0 {
-		p.req.Parts[i].Role = "developer"
-	}
-}
-
-// says tells whether there may be something to read in a value.
-func says(raw []byte) bool {
-	switch raw[0] {
-	case '"', '[', '{':
-		return len(raw) > 2
-	}
-	return false
 }
 
 // settleParts says of the parts of a complete message whose they are.
@@ -155,7 +128,7 @@ func (p *parser) readContentPart(m *message) error {
 			media, err = p.readMedia(is.Name)
 		default:
 			m.text = false
-			if err = p.noteUnknown("messages.content.", is.Name); err == nil {
+			if err = p.req.AddUnknown("messages.content.", is.Name); err == nil {
 				err = p.textPart(llm.TextPart)
 			}
 			return err
@@ -176,16 +149,9 @@ func (p *parser) readContentPart(m *message) error {
 	if media.Type != "" {
 		p.req.Parts = p.req.Parts[:first] // it is replaced as a whole
 		media.Element = true
-		p.mediaPart(media, llm.Span{Start: start, End: p.r.Offset()})
+		p.req.AddMedia(media, llm.Span{Start: start, End: p.r.Offset()})
 	}
 	return nil
-}
-
-func (p *parser) mediaPart(media llm.Media, span llm.Span) {
-	if i := p.part(llm.MediaPart, span); i >= 0 {
-		p.req.Parts[i].Media = len(p.req.Media)
-		p.req.Media = append(p.req.Media, media)
-	}
 }
 
 // readMessageMedia reads what stands in an assistant's message beside its content: audio, by its id, or a list of images.
@@ -210,7 +176,7 @@ func (p *parser) readMessageMedia(name string) error {
 	span := llm.Span{Start: start, End: p.r.Offset()}
 	if err == nil {
 		media.Bytes = span.Len()
-		p.mediaPart(media, span)
+		p.req.AddMedia(media, span)
 	}
 	return err
 }
@@ -237,15 +203,15 @@ func (p *parser) readMedia(kind string) (llm.Media, error) {
 			case "url", "file_url", "file_data":
 				err = p.readSource(&media)
 			case "file_id":
-				media.Stored, _, err = p.r.String()
-				media.Stored = clip(media.Stored)
-				p.feature("stored:"+kind, "")
+				var id string
+				id, _, err = p.r.String()
+				p.req.AddStored(&media, id)
 			case "filename":
 				media.Name, _, err = p.r.String()
-				media.Name = clip(media.Name)
+				media.Name = llm.Clip(media.Name)
 			case "format":
 				media.Format, _, err = p.r.String()
-				media.Format = clip(media.Format)
+				media.Format = llm.Clip(media.Format)
 			case "data", "detail":
 			default:
 				err = p.unknown("messages.content."+kind+".", is.Name)
@@ -273,27 +239,14 @@ func (p *parser) readSource(media *llm.Media) error {
 		}
 	}
 	if len(raw) >= 5 && strings.EqualFold(string(raw[:5]), "data:") {
-		head, _, _ := bytes.Cut(raw[5:min(len(raw), 5+maxValue)], []byte(","))
+		head, _, _ := bytes.Cut(raw[5:min(len(raw), 5+llm.MaxValue)], []byte(","))
 		format, _, _ := strings.Cut(string(head), ";")
-		media.Format = clip(format)
+		media.Format = llm.Clip(format)
 		return nil
 	}
 	if len(raw) == 0 || media.Type == "file" && bytes.IndexByte(raw, ':') < 0 {
 		return nil
 	}
-	media.URL = clip(string(raw))
-	host := ""
-	if u, err := url.Parse(media.URL); err == nil {
-		host = u.Host
-	}
-	p.feature("remote:"+media.Type, host)
+	p.req.AddRemote(media, string(raw))
 	return nil
-}
-
-// clip bounds how much of a text that a client chose is kept.
-func clip(text string) string {
-	if len(text) > maxValue {
-		text = strings.ToValidUTF8(text[:maxValue], "")
-	}
-	return text
 }

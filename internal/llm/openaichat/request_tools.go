@@ -1,8 +1,6 @@
 package openaichat
 
 import (
-	"unicode"
-
 	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/strictjson"
 )
@@ -58,7 +56,7 @@ func (p *parser) readTools() error {
 		}
 		if t.Function {
 			for _, name := range unknown { // the members of a server tool are its own
-				if err := p.noteUnknown("tools.", name); err != nil {
+				if err := p.req.AddUnknown("tools.", name); err != nil {
 					return err
 				}
 			}
@@ -106,10 +104,10 @@ func (p *parser) readDefinition(unknown string, t *llm.Tool) error {
 }
 
 func (p *parser) addTool(t llm.Tool) error {
-	if !validName(t.Name) {
+	if !llm.ValidName(t.Name) {
 		return p.failHere("", "needs a name of at most 256 printable characters")
 	}
-	if len(p.req.Tools) >= maxTools {
+	if len(p.req.Tools) >= llm.MaxTools {
 		return p.fail("tools", "offers too many tools")
 	}
 	describe := [2]llm.Span{t.Description, t.Schema}
@@ -120,7 +118,7 @@ func (p *parser) addTool(t llm.Tool) error {
 		if span.Len() == 0 {
 			continue
 		}
-		if i := p.part(llm.DescriptionPart, span); i >= 0 {
+		if i := p.req.AddPart(llm.DescriptionPart, span); i >= 0 {
 			p.req.Parts[i].Tool = len(p.req.Tools)
 		}
 	}
@@ -144,18 +142,6 @@ func (p *parser) checkTools() error {
 		seen[t.Name] = true
 	}
 	return nil
-}
-
-func validName(name string) bool {
-	if name == "" || len(name) > maxName {
-		return false
-	}
-	for _, r := range name {
-		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
-			return false
-		}
-	}
-	return true
 }
 
 // readToolChoice reads which tool must be called.
@@ -243,7 +229,7 @@ func (p *parser) readChosen(outer bool) (name string, allowed bool, err error) {
 	}
 	switch kind {
 	case typeFunction, typeCustom:
-		if len(named) != 1 || lists > 0 || !validName(named[kind]) {
+		if len(named) != 1 || lists > 0 || !llm.ValidName(named[kind]) {
 			return "", false, p.failHere("", "needs the name of one tool of its type")
 		}
 		return named[kind], false, nil
@@ -253,7 +239,7 @@ func (p *parser) readChosen(outer bool) (name string, allowed bool, err error) {
 		}
 		return "", true, nil
 	}
-	if len(named) > 0 || lists > 0 || !validName(kind) {
+	if len(named) > 0 || lists > 0 || !llm.ValidName(kind) {
 		return "", false, p.failHere("", "needs a type that goes with its members")
 	}
 	return kind, false, nil
@@ -284,7 +270,7 @@ func (p *parser) readFunctionChoice() error {
 		return err
 	}
 	name, err := p.readChosenName()
-	if err == nil && !validName(name) {
+	if err == nil && !llm.ValidName(name) {
 		err = p.fail("function_call.name", "is required")
 	}
 	if p.req.Choice.Mode == llm.ChoiceUnset {
