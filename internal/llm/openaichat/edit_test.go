@@ -81,7 +81,7 @@ func TestResultText(t *testing.T) {
 
 func TestTooManyCalls(t *testing.T) {
 	call := `{"id":"1","type":"function","function":{"name":"a","arguments":"{}"}}`
-	for n, want := range map[int]bool{llm.MaxResults: true, maxResults + 1: false} {
+	for n, want := range map[int]bool{llm.MaxResults: true, llm.MaxResults + 1: false} {
 		doc := `{"model":"m","messages":[{"role":"assistant","tool_calls":[` + strings.TrimSuffix(strings.Repeat(call+",", n), ",") + `]}]}`
 		if _, err := ParseRequest([]byte(doc), strictjson.Limits{}); (err == nil) != want {
 			t.Errorf("%d calls: %v", n, err)
