@@ -16,4 +16,7 @@ type Edit struct {
 	// PartTexts are parts, and the text that takes the place of each: of a string; of media in a content, which becomes a
 	// part of text; of any other value only an empty text, which takes it out.
 	PartTexts map[int][]byte
+
+	// Store is whether the provider keeps the answer, where a dialect lets a request say so; nil leaves what it says.
+	Store *bool
 }

@@ -86,6 +86,9 @@ type HistoryCall struct {
 	Message   int
 	Arguments Span // the value, a string or an object as the dialect has it; empty when there is none
 	Custom    bool // of a custom tool, whose arguments are a text
+
+	// Wrap is not empty where the value at Arguments is no object: the arguments are one with this name and that value.
+	Wrap string
 }
 
 // Feature is one thing asked of policy by name: "plugins:web", ":online", "web_search_options", …

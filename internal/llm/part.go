@@ -103,8 +103,9 @@ func (r *Request) ResultText(i int) []byte {
 	return out
 }
 
-// CallArguments are the i-th call's arguments as ToolCall has them: of a custom tool {"input": text}, and {} where an
-// empty text or nothing stands for that. What comes back may be part of the document and is only read.
+// CallArguments are the i-th call's arguments as ToolCall has them: of a custom tool {"input": text}, of a call with a Wrap
+// the object that this names, and {} where an empty text or nothing stands for that. What comes back may be part of the
+// document and is only read.
 func (r *Request) CallArguments(i int) []byte {
 	c := &r.Calls[i]
 	if c.Custom {
@@ -117,6 +118,9 @@ func (r *Request) CallArguments(i int) []byte {
 			return []byte("{}")
 		}
 		return CustomArguments(text)
+	}
+	if c.Wrap != "" {
+		return append(append(append(AppendQuoted([]byte("{"), c.Wrap), ':'), c.Arguments.Of(r.Doc)...), '}')
 	}
 	if c.Arguments.Len() <= len(`""`) {
 		return []byte("{}")
