@@ -68,7 +68,7 @@ redis: ## find a Redis that is new enough, or unpack the distribution's into .to
 bwrap: ## find a bubblewrap that is new enough, or unpack the distribution's into .tools
 	@scripts/bwrap.sh >/dev/null || echo "without bwrap local MCP servers do not start, and their tests are left out" >&2
 
-sdks: ## the real openai SDKs of Python and JavaScript, pinned, into .tools
+sdks: ## the real openai SDKs of Python and JavaScript and real MCP servers, pinned, into .tools
 	scripts/sdks.sh
 
 agentdojo: ## AgentDojo, pinned, into .tools

@@ -140,7 +140,7 @@ func connect(t *testing.T, g *gateway, token, path, version string) *toolClient 
 		ToolListChangedHandler: func(context.Context, *mcp.ToolListChangedRequest) { c.changed <- struct{}{} },
 		ElicitationHandler: func(_ context.Context, r *mcp.ElicitRequest) (*mcp.ElicitResult, error) {
 			c.asked <- r.Params.Message
-			return &mcp.ElicitResult{Action: "accept", Content: object{"confirm": true}}, nil
+			return &mcp.ElicitResult{Action: "accept", Content: object{"confirm": true, "name": "Sara"}}, nil
 		},
 	})
 	transport := &http.Transport{}

@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strconv"
 	"time"
+
+	"github.com/yellowjack/yellowjack/internal/tool"
 )
 
 // PinnedVersion is the Envoy that scripts/envoy.sh unpacks.
@@ -35,8 +37,7 @@ func (v version) before(w version) bool {
 }
 
 // Find returns a binary that is new enough. One that is named, by argument or by $YELLOWJACK_ENVOY, is the only one
-// looked at. Otherwise: PATH, and then where `make envoy` unpacks the pinned one — in the repository we stand in, beside
-// or above our own executable, in the user's cache.
+// looked at. Otherwise: PATH, and then where `make envoy` unpacks the pinned one (package tool).
 func Find(ctx context.Context, binary string) (string, error) {
 	if binary == "" {
 		binary = os.Getenv(BinaryVariable)
@@ -49,7 +50,7 @@ func Find(ctx context.Context, binary string) (string, error) {
 		return absolute(path, checkVersion(ctx, path))
 	}
 	var reasons []error
-	for _, path := range candidates() {
+	for _, path := range tool.Candidates("envoy", filepath.Join("envoy", PinnedVersion, "envoy")) {
 		err := checkVersion(ctx, path)
 		if err == nil {
 			return absolute(path, nil)
@@ -64,51 +65,6 @@ func absolute(path string, err error) (string, error) {
 		return "", err
 	}
 	return filepath.Abs(path)
-}
-
-// candidates lists the binaries that exist, the preferred ones first.
-func candidates() []string {
-	var out []string
-	add := func(path string) {
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
-			out = append(out, path)
-		}
-	}
-	if path, err := exec.LookPath("envoy"); err == nil {
-		add(path)
-	}
-	unpacked := filepath.Join(".tools", "envoy", PinnedVersion, "envoy")
-	if root, ok := repository(); ok {
-		add(filepath.Join(root, unpacked))
-	}
-	if self, err := os.Executable(); err == nil {
-		folder := filepath.Dir(self)
-		add(filepath.Join(folder, "envoy"))
-		add(filepath.Join(folder, unpacked))
-		add(filepath.Join(filepath.Dir(folder), unpacked))
-	}
-	if cache, err := os.UserCacheDir(); err == nil {
-		add(filepath.Join(cache, "yellowjack", "envoy", PinnedVersion, "envoy"))
-	}
-	return out
-}
-
-// repository is the nearest folder with a go.mod, from the working directory upwards.
-func repository() (string, bool) {
-	folder, err := os.Getwd()
-	if err != nil {
-		return "", false
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(folder, "go.mod")); err == nil {
-			return folder, true
-		}
-		up := filepath.Dir(folder)
-		if up == folder {
-			return "", false
-		}
-		folder = up
-	}
 }
 
 // checkVersion asks the binary itself: "envoy  version: <commit>/1.40.0/Clean/RELEASE/BoringSSL".

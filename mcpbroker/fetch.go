@@ -27,6 +27,10 @@ const (
 	maxURI   = 4096
 )
 
+// relayed are the capabilities with which lists are asked for: all that clients may have and that is relayed. Some servers list a tool
+// only to clients that can do what it asks of them, and lists are kept for all clients; one that cannot is told so when it calls.
+const relayed = `{"elicitation":{"form":{},"url":{}},"sampling":{},"roots":{"listChanged":true}}`
+
 // item is one tool, prompt, resource or template of a server.
 type item struct {
 	server *server
@@ -100,7 +104,7 @@ func (b *Broker) failed(err error) *listing {
 // ask asks for one page. A server that has no such list answers nil.
 func (b *Broker) ask(ctx context.Context, s *server, p *identity.Principal, k kind, params []byte) ([]byte, error) {
 	answer, err := s.Receiver.Call(ctx, &relay.Call{
-		Principal: p, Method: k.shape().method, Params: params, Capabilities: []byte("{}"), Notify: func(string, []byte) error { return nil },
+		Principal: p, Method: k.shape().method, Params: params, Capabilities: []byte(relayed), Notify: func(string, []byte) error { return nil },
 	})
 	switch {
 	case err != nil:

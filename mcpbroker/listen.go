@@ -353,7 +353,7 @@ func (b *Broker) hear(ctx context.Context, s *server, p *identity.Principal, par
 	for ctx.Err() == nil {
 		began := time.Now()
 		answer, err := s.Receiver.Call(ctx, &relay.Call{
-			Principal: p, Method: protocol.Listen, Params: params, Capabilities: []byte("{}"), Notify: notify,
+			Principal: p, Method: protocol.Listen, Params: params, Capabilities: []byte(relayed), Notify: notify,
 		})
 		if err == nil && answer.Err != nil {
 			return

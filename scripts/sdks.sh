@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Puts the real openai SDKs, pinned, where the end-to-end tests look for them: .tools/venv and .tools/js. Does nothing
-# when the pins have not changed.
+# Puts the real openai SDKs and the real MCP servers, pinned, where the end-to-end tests look for them: .tools/venv, .tools/js and
+# .tools/mcpservers. Does nothing when the pins have not changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,11 +18,13 @@ if ! fresh $venv/.pins e2e/py/requirements.txt; then
   stamp $venv/.pins e2e/py/requirements.txt
 fi
 
-js=.tools/js
-if ! fresh $js/.pins e2e/js/package.json e2e/js/package-lock.json; then
-  rm -rf $js
-  mkdir -p $js
-  cp e2e/js/package.json e2e/js/package-lock.json $js/
-  npm ci --prefix $js --ignore-scripts --no-audit --no-fund --loglevel=error
-  stamp $js/.pins e2e/js/package.json e2e/js/package-lock.json
-fi
+npm_project() { # npm_project FOLDER PINS: the packages that PINS pins, in FOLDER
+  fresh "$1/.pins" "$2/package.json" "$2/package-lock.json" && return
+  rm -rf "$1"
+  mkdir -p "$1"
+  cp "$2/package.json" "$2/package-lock.json" "$1/"
+  npm ci --prefix "$1" --ignore-scripts --no-audit --no-fund --loglevel=error
+  stamp "$1/.pins" "$2/package.json" "$2/package-lock.json"
+}
+npm_project .tools/js e2e/js
+npm_project .tools/mcpservers e2e/mcpservers

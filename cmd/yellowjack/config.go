@@ -127,10 +127,10 @@ func summarize(w io.Writer, cfg *conf.Config, table *route.Table, revision strin
 	}
 }
 
-// loadConfig reads a configuration and checks it with the policies' own check of their data, so that everything that is
-// wrong is said at once.
+// loadConfig reads a configuration and checks it with the policies' own check of their data and the sandbox's of local servers, so
+// that everything that is wrong is said at once.
 func loadConfig(file string) (*conf.Config, error) {
-	return conf.Load(file, func(c *conf.Config) conf.Errors {
+	return conf.Load(file, localProblems, func(c *conf.Config) conf.Errors {
 		if c.Policies.Data == nil {
 			return nil
 		}

@@ -126,8 +126,10 @@ func (g *guard) startBroker(ctx context.Context, cfg *conf.Config, parts parts) 
 		return err
 	}
 	config.Ledger = ledger
+	locals := &localRunner{log: parts.log}
+	g.closers = append(g.closers, locals.close)
 	for name, s := range cfg.MCP.Servers {
-		client, source, err := clientOf(cfg, name, s, parts.log)
+		client, source, err := clientOf(ctx, cfg, name, s, locals, parts.log)
 		if err != nil {
 			return fmt.Errorf("mcp.servers.%s: %w", name, err)
 		}
@@ -202,7 +204,16 @@ func (t *toolBroker) gone() <-chan error {
 }
 
 // clientOf makes the client of a server and what makes its credential.
-func clientOf(cfg *conf.Config, name string, s conf.MCPServer, log *slog.Logger) (*upstream.Upstream, mcpbroker.TokenSource, error) {
+func clientOf(ctx context.Context, cfg *conf.Config, name string, s conf.MCPServer, locals *localRunner, log *slog.Logger) (*upstream.Upstream, mcpbroker.TokenSource, error) {
+	config := upstream.Config{
+		Name: name, ClientName: "yellowjack", ClientVersion: version(), Timeout: s.Timeout, BodyBytes: int(cfg.Limits.ResponseBytes), Log: log,
+	}
+	if s.Local() {
+		var err error
+		config.Start, err = locals.starter(ctx, cfg, name, s)
+		config.Idle, config.Processes = s.Idle, s.Processes
+		return upstream.New(config), mcpbroker.None{}, err
+	}
 	guarded := dial.Config{Private: s.PrivateHosts(), NoRedirects: true}
 	if s.CAFile != "" {
 		pem, err := os.ReadFile(s.CAFile)
@@ -234,8 +245,6 @@ func clientOf(cfg *conf.Config, name string, s conf.MCPServer, log *slog.Logger)
 	default:
 		return nil, nil, fmt.Errorf("auth.flow %q is not built", a.Flow) // the configuration's check has said so
 	}
-	return upstream.New(upstream.Config{
-		Name: name, URL: s.URL, Client: client, Header: source.Header, ClientName: "yellowjack", ClientVersion: version(),
-		Timeout: s.Timeout, BodyBytes: int(cfg.Limits.ResponseBytes), Log: log,
-	}), source, nil
+	config.URL, config.Client, config.Header = s.URL, client, source.Header
+	return upstream.New(config), source, nil
 }

@@ -93,6 +93,9 @@ func (d *decoder) value(n *yaml.Node, p path, v reflect.Value, tag reflect.Struc
 	case notBuiltType:
 		d.notBuilt(n, p, tag)
 		return
+	case sandboxType:
+		d.sandbox(n, p, v, depth)
+		return
 	case anyMapType:
 		if d.isEmpty(n) {
 			return

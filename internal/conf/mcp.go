@@ -34,7 +34,7 @@ type MCP struct {
 	Sets     map[string]MCPSet    `yaml:"sets"`
 }
 
-// MCPServer is one server.
+// MCPServer is one server: a remote one with a URL, or a local one with a command.
 type MCPServer struct {
 	URL string `yaml:"url"`
 	// Private lets the server's host, and that of its token_url, have an address of a private network and speak http.
@@ -45,9 +45,8 @@ type MCPServer struct {
 	// Timeout bounds a call, without the waits for a person.
 	Timeout time.Duration `yaml:"timeout"`
 	// Instructions passes on what the server tells models to do.
-	Instructions bool     `yaml:"instructions"`
-	Command      NotBuilt `yaml:"command"`
-	Sandbox      NotBuilt `yaml:"sandbox"`
+	Instructions bool `yaml:"instructions"`
+	MCPLocal
 }
 
 // MCPAuth is how the broker's credential for a server is made.
@@ -97,7 +96,10 @@ func (m *MCP) defaults() {
 	m.PageSize = 1000
 }
 
-func (s *MCPServer) defaults() { s.Timeout = time.Minute }
+func (s *MCPServer) defaults() {
+	s.Timeout = time.Minute
+	s.MCPLocal.defaults()
+}
 
 // Enabled says that there is a broker.
 func (m *MCP) Enabled() bool { return len(m.Servers) > 0 }
@@ -201,13 +203,12 @@ func (d *decoder) mcpListen(p path, c *Config) {
 }
 
 func (d *decoder) mcpServer(p path, s MCPServer) {
-	for _, key := range []string{"command", "sandbox"} {
-		if d.failed(p.with(key)) {
-			return // a server that is not built yet has no more to be said of
-		}
+	d.mcpLocal(p, s)
+	if s.Local() || d.failed(p.with("command")) {
+		return
 	}
 	if s.URL == "" {
-		d.bad(p, "has no url", "add one, such as url: https://mcp.example.com/mcp")
+		d.bad(p, "has no url and no command", "add one, such as url: https://mcp.example.com/mcp")
 	} else {
 		d.mcpURL(p.with("url"), s, s.URL)
 	}

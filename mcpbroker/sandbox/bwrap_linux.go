@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,11 +17,13 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/yellowjack/yellowjack/internal/tool"
 )
 
 // Config says how the sandbox of this machine is made.
 type Config struct {
-	Bwrap string // path of bwrap; empty: found on PATH
+	Bwrap string // path of bwrap; empty: found by package tool
 	Log   *slog.Logger
 
 	noCgroups bool // tests
@@ -47,13 +50,13 @@ func New(ctx context.Context, c Config) (*Bubblewrap, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
+	found := []string{c.Bwrap}
 	if c.Bwrap == "" {
-		var err error
-		if c.Bwrap, err = exec.LookPath("bwrap"); err != nil {
-			return nil, fmt.Errorf("%w (Debian, Fedora: bubblewrap; make bwrap)", err)
+		if found = tool.Candidates("bwrap", filepath.Join("bwrap", "bwrap")); len(found) == 0 {
+			return nil, errors.New("there is no bwrap; put one on PATH (Debian, Fedora: bubblewrap), or run `make bwrap`")
 		}
 	}
-	b := &Bubblewrap{bwrap: c.Bwrap, log: c.Log}
+	b := &Bubblewrap{log: c.Log}
 	var err error
 	if b.filter, err = filter(); err != nil {
 		return nil, err
@@ -67,9 +70,17 @@ func New(ctx context.Context, c Config) (*Bubblewrap, error) {
 	if err == nil {
 		by = "control groups of version " + strconv.Itoa(b.cgroups.version)
 	}
-	if err := b.probe(ctx); err != nil {
+	var reasons []error
+	for _, b.bwrap = range found {
+		bad := b.probe(ctx)
+		if bad == nil {
+			break
+		}
+		reasons = append(reasons, fmt.Errorf("%s: %w", b.bwrap, bad))
+	}
+	if len(reasons) == len(found) {
 		b.Close()
-		return nil, err
+		return nil, errors.Join(reasons...)
 	}
 	b.log.Info("local servers run in a sandbox", "bwrap", b.bwrap, "limits", by, "why", err)
 	return b, nil

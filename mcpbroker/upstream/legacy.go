@@ -291,9 +291,11 @@ func (u *Upstream) cancelled(ctx context.Context, x *exchange) {
 func (u *Upstream) park(c *relay.Call, x *exchange, m *rpc.Message) (relay.Answer, error) {
 	token := rand.Text()
 	result := llm.AppendQuoted([]byte(`{"resultType":"input_required","inputRequests":{"input":{"method":`), m.Method)
-	if m.Params != nil {
-		result = append(append(result, `,"params":`...), m.Params...)
+	params := m.Params
+	if params == nil { // some clients read them whether they are there or not
+		params = []byte("{}")
 	}
+	result = append(append(result, `,"params":`...), params...)
 	p := &parked{x: x, principal: c.Principal.Key(), asked: m.ID, request: append(result, "}}}"...)}
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -45,6 +45,7 @@ type locals struct {
 	failing  map[string]*breaker
 	serial   int
 	closed   bool
+	ending   sync.WaitGroup // processes that are being ended
 }
 
 // send is the local way of what Upstream.send does over HTTP.
@@ -183,6 +184,7 @@ func (o *locals) evict() bool {
 	return false
 }
 
+// close ends all processes and waits until they have ended.
 func (o *locals) close() {
 	o.mu.Lock()
 	o.closed = true
@@ -192,6 +194,7 @@ func (o *locals) close() {
 	for _, l := range all {
 		l.end(errEnding)
 	}
+	o.ending.Wait()
 }
 
 // breaker is that of a caller: one whose process fails does not keep others from theirs.

@@ -16,8 +16,8 @@ import (
 )
 
 // On a pipe only responses say what they belong to. Progress is told by its token, what a listening call hears by its subscription;
-// anything else that a server says or asks in the middle of a call belongs to that call if it is the only one, and a question that
-// may be several calls' is declined.
+// anything else that a server says or asks in the middle of a call belongs to that call if it is the only one that does not wait for
+// an answer of its caller, and a question that may be several calls' is declined.
 
 const (
 	// queued is how many messages wait for a call that does not read; notifications in excess are dropped.
@@ -52,6 +52,7 @@ type talk struct {
 	id    rpc.ID // nil: the server's own stream
 	token []byte // of its progress, as the caller has it; nil when there is none
 	tell  bool   // the server is told when nobody waits any more
+	asked bool   // its caller has a question to answer; under l.mu
 	ch    chan *rpc.Message
 }
 
@@ -95,11 +96,13 @@ func (l *local) end(why error) {
 		if l.of.running[l.key] == l {
 			delete(l.of.running, l.key)
 		}
+		l.of.ending.Add(1) // while the lock is held, so that close waits for it
 		l.of.mu.Unlock()
 		l.err = why
 		l.idle.Stop()
 		close(l.ended)
 		go func() {
+			defer l.of.ending.Done()
 			select {
 			case <-l.p.Done():
 			case <-time.After(lastWords):
@@ -236,12 +239,17 @@ func (l *local) whose(m *rpc.Message) *talk {
 			return nil
 		}
 	}
-	if len(l.calls) == 1 {
-		for _, t := range l.calls {
-			return t
+	var one *talk
+	for _, t := range l.calls {
+		switch {
+		case t.asked: // the server waits for its caller
+		case one != nil:
+			return nil
+		default:
+			one = t
 		}
 	}
-	return nil
+	return one
 }
 
 // progress finds the call of a token and gives the token back its caller's form; l.mu is held.
@@ -273,6 +281,21 @@ func (l *local) logs() {
 }
 
 func (t *talk) next() (*rpc.Message, error) {
+	t.asks(false)
+	m, err := t.read()
+	if err == nil && m.Kind == rpc.Request {
+		t.asks(true)
+	}
+	return m, err
+}
+
+func (t *talk) asks(now bool) {
+	t.l.mu.Lock()
+	t.asked = now
+	t.l.mu.Unlock()
+}
+
+func (t *talk) read() (*rpc.Message, error) {
 	select {
 	case m := <-t.ch:
 		return m, nil

@@ -272,13 +272,19 @@ func TestLocalAsks(t *testing.T) {
 	if a, err = u.Call(t.Context(), again); err != nil || !strings.Contains(string(a.Result), `"got":{"action":"accept","content":{"n":1.0}}`) {
 		t.Errorf("%s %v", a.Result, err)
 	}
+	// One whose caller has not come back is no other call's hindrance.
+	for range 2 {
+		if a, err = u.Call(t.Context(), toolCall(p, `{"name":"ask"}`)); err != nil || !a.NeedInput {
+			t.Fatalf("%+v %v", a, err)
+		}
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	waits := make(chan error)
 	go func() {
 		_, err := u.Call(ctx, toolCall(p, `{"name":"hang"}`))
 		waits <- err
 	}()
-	for calls := 0; calls < 2; {
+	for calls := 0; calls < 4; {
 		calls = 0
 		for _, s := range m.all() {
 			if s == protocol.CallTool {
