@@ -67,6 +67,8 @@ type Server struct {
 type Set struct {
 	Servers []string // empty: all
 	Tools   []string // by their full names; empty: all of these servers
+	// Bare leaves the names and uris of the set's one server as they are. Policy knows its tools by their full names all the same.
+	Bare bool
 }
 
 // Config is what a Broker works with.
@@ -103,6 +105,7 @@ type server struct {
 type set struct {
 	servers []*server
 	tools   map[string]bool // nil: all
+	names   names           // how its clients call things
 }
 
 // Broker is a relay.Receiver. It is safe for concurrent use.
@@ -170,7 +173,7 @@ func New(c Config) (*Broker, error) {
 
 // makeSets resolves the names of servers and tools in sets.
 func (b *Broker) makeSets() error {
-	all := &set{}
+	all := &set{names: b.names}
 	for _, name := range sortedKeys(b.names.servers) {
 		all.servers = append(all.servers, b.names.servers[name])
 	}
@@ -179,7 +182,7 @@ func (b *Broker) makeSets() error {
 		if !setName.MatchString(name) {
 			return fmt.Errorf("mcpbroker: %q is no name for a set: use lower-case letters, digits, - and _", name)
 		}
-		made := &set{servers: all.servers}
+		made := &set{servers: all.servers, names: b.names}
 		if len(of.Servers) > 0 {
 			made.servers = nil
 		}
@@ -189,6 +192,12 @@ func (b *Broker) makeSets() error {
 				return fmt.Errorf("mcpbroker: the set %q has a server %q that there is not", name, s)
 			}
 			made.servers = append(made.servers, found)
+		}
+		if of.Bare {
+			if len(made.servers) != 1 {
+				return fmt.Errorf("mcpbroker: the set %q is bare, which takes one server: of two, tools could be called alike", name)
+			}
+			made.names = b.names.bareOf(made.servers[0])
 		}
 		for _, tool := range of.Tools {
 			s, _, ok := b.names.split(tool)

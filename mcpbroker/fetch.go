@@ -37,6 +37,7 @@ type item struct {
 	name   string // the server's own: a name, a uri, a template
 	full   string // the clients'
 	doc    []byte // as clients get it
+	own    []byte // as the server wrote it, for those of a bare set
 	hash   string // of a tool's description
 	hints  []byte // a tool's annotations; nil when there are none
 	input  []byte // a tool's input schema
@@ -177,8 +178,8 @@ func (b *Broker) itemOf(s *server, k kind, raw []byte) (*item, error) {
 	if !ok || !nameable(k, name) {
 		return nil, errName
 	}
-	it := &item{server: s, name: name}
-	edit := rpc.Change(bytes.Clone(raw))
+	it := &item{server: s, name: name, own: bytes.Clone(raw)}
+	edit := rpc.Change(it.own)
 	switch k {
 	case resources, templates:
 		it.full = b.names.joinURI(s, name)

@@ -45,7 +45,7 @@ func (b *Broker) list(ctx context.Context, c *relay.Call, in *set, k kind) (rela
 	}
 	size := 128
 	for _, o := range page {
-		size += len(o.doc) + 1
+		size += len(o.text) + 1
 	}
 	out := append(make([]byte, 0, size), `{"`...)
 	out = append(append(out, k.shape().list...), `":[`...)
@@ -53,7 +53,7 @@ func (b *Broker) list(ctx context.Context, c *relay.Call, in *set, k kind) (rela
 		if i > 0 {
 			out = append(out, ',')
 		}
-		out = append(out, o.doc...)
+		out = append(out, o.text...)
 	}
 	out = append(out, ']')
 	if more {

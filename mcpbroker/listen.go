@@ -137,7 +137,7 @@ func (b *Broker) listen(ctx context.Context, c *relay.Call, in *set) (relay.Answ
 	defer wait.Wait()
 	defer cancel()
 	for s, uris := range watched {
-		wait.Go(func() { b.follow(ctx, c, s, uris) })
+		wait.Go(func() { b.follow(ctx, c, in, s, uris) })
 	}
 	var seen [kinds][32]byte
 	for k := range kinds {
@@ -194,7 +194,7 @@ func (b *Broker) fingerprint(ctx context.Context, p *identity.Principal, in *set
 	}
 	h := sha256.New()
 	for _, o := range all {
-		_, _ = h.Write(o.doc)
+		_, _ = h.Write(o.text)
 		_, _ = h.Write([]byte{0})
 	}
 	h.Sum(sum[:0])
@@ -214,7 +214,7 @@ func (b *Broker) subscriptions(ctx context.Context, c *relay.Call, in *set) (map
 			return &relay.Error{Code: rpc.CodeInvalidParams, Message: "too many subscriptions in one stream"}
 		}
 		full, _ := rpc.String(raw)
-		if s, uri, ok := b.names.splitURI(full); ok {
+		if s, uri, ok := in.names.splitURI(full); ok {
 			of = append(of, &item{server: s, name: uri, full: full})
 		}
 		return nil
@@ -271,7 +271,7 @@ func quotedList(all []string) []byte {
 }
 
 // follow hears of a server's resources for one client.
-func (b *Broker) follow(ctx context.Context, c *relay.Call, s *server, uris []string) {
+func (b *Broker) follow(ctx context.Context, c *relay.Call, in *set, s *server, uris []string) {
 	params := append(append([]byte(`{"notifications":{"resourceSubscriptions":`), quotedList(uris)...), "}}"...)
 	b.hear(ctx, s, c.Principal, params, func(method string, params []byte) error {
 		if method != protocol.NotifyUpdated {
@@ -281,7 +281,7 @@ func (b *Broker) follow(ctx context.Context, c *relay.Call, s *server, uris []st
 		if !ok {
 			return nil
 		}
-		changed, err := rpc.Change(params).SetText(b.names.joinURI(s, uri), "uri").Bytes()
+		changed, err := rpc.Change(params).SetText(in.names.joinURI(s, uri), "uri").Bytes()
 		if err != nil {
 			return nil //nolint:nilerr // what cannot be read is no notification
 		}

@@ -23,10 +23,18 @@ var (
 
 // names are how clients call what many servers have: a tool or prompt server__name, a resource server+uri (and ui://server+rest,
 // since clients know those by their scheme). Both ways are one to one: what a client sends is cut at the first separator, which no
-// server's name can hold, and a uri counts only as we would write it.
+// server's name can hold, and a uri counts only as we would write it. In a bare set of one server nothing has to be told apart: names
+// and uris are the server's own.
 type names struct {
 	separator string
 	servers   map[string]*server
+	bare      *server // of a bare set
+}
+
+// bareOf are the names of a bare set.
+func (n names) bareOf(s *server) names {
+	n.bare = s
+	return n
 }
 
 // checkNames refuses names that could be taken for one another: with them, two tools would be called alike.
@@ -45,16 +53,27 @@ func checkNames(separator string, servers []string) error {
 	return nil
 }
 
-func (n names) join(s *server, name string) string { return s.name + n.separator + name }
+func (n names) join(s *server, name string) string {
+	if n.bare != nil {
+		return name
+	}
+	return s.name + n.separator + name
+}
 
 // split finds whose tool or prompt a name means.
 func (n names) split(full string) (*server, string, bool) {
+	if n.bare != nil {
+		return n.bare, full, full != ""
+	}
 	first, name, ok := strings.Cut(full, n.separator)
 	s := n.servers[first]
 	return s, name, ok && s != nil && name != ""
 }
 
-func (names) joinURI(s *server, uri string) string {
+func (n names) joinURI(s *server, uri string) string {
+	if n.bare != nil {
+		return uri
+	}
 	if rest, ok := strings.CutPrefix(uri, ui); ok {
 		return ui + s.name + "+" + rest
 	}
@@ -63,6 +82,9 @@ func (names) joinURI(s *server, uri string) string {
 
 // splitURI finds whose resource a uri means.
 func (n names) splitURI(full string) (*server, string, bool) {
+	if n.bare != nil {
+		return n.bare, full, full != ""
+	}
 	prefix, text := "", full
 	if rest, ok := strings.CutPrefix(full, ui); ok {
 		prefix, text = ui, rest

@@ -21,6 +21,7 @@ type offered struct {
 	*item
 	tool string // as policy names it
 	pin  string // what is known of its description
+	text []byte // as the set's clients get it
 }
 
 // policyName is how policy data calls an item: a tool by its full name, a server's prompts and its resources as one each.
@@ -56,7 +57,11 @@ func (b *Broker) offer(ctx context.Context, p *identity.Principal, in *set, k ki
 	out := make([]offered, 0, len(kept))
 	for i, it := range kept {
 		if tool, ok := visible[asked[i]]; ok {
-			out = append(out, offered{item: it, tool: tool, pin: policies.PinNone})
+			o := offered{item: it, tool: tool, pin: policies.PinNone, text: it.doc}
+			if in.names.bare != nil {
+				o.text = it.own
+			}
+			out = append(out, o)
 		}
 	}
 	if k == tools {
@@ -174,8 +179,11 @@ func (b *Broker) find(ctx context.Context, p *identity.Principal, in *set, k kin
 // Params tells the edge which arguments of a tool a client mirrors into headers.
 func (b *Broker) Params(ctx context.Context, p *identity.Principal, setName, tool string) ([]protocol.Param, error) {
 	in := b.sets[setName]
-	s, name, ok := b.names.split(tool)
-	if in == nil || !ok {
+	if in == nil {
+		return nil, nil
+	}
+	s, name, ok := in.names.split(tool)
+	if !ok {
 		return nil, nil
 	}
 	o, _, err := b.find(ctx, p, in, tools, s, name)

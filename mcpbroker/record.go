@@ -91,12 +91,15 @@ func (r *record) write() error {
 }
 
 // noteUnknown writes down a call of what there is not for the caller, and answers as for anything that there is not.
-func (b *Broker) noteUnknown(c *relay.Call, full string, a relay.Answer) (relay.Answer, error) {
-	s, _, ok := b.names.split(full)
+func (b *Broker) noteUnknown(c *relay.Call, in *set, full string, a relay.Answer) (relay.Answer, error) {
+	s, _, ok := in.names.split(full)
 	if !ok {
-		if s, _, ok = b.names.splitURI(full); !ok {
+		if s, _, ok = in.names.splitURI(full); !ok {
 			s = &server{name: "unknown"}
 		}
+	}
+	if in.names.bare != nil {
+		full = b.names.join(s, full)
 	}
 	r := b.begin(c, &target{method: c.Method, server: s, full: full})
 	return r.refuse(a, "unknown", "it is not there for this principal")

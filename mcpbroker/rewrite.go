@@ -120,13 +120,13 @@ func (f *found) link(doc []byte, at strictjson.Span) {
 }
 
 // renamed is the result with its uris as clients write them.
-func (f *found) renamed(b *Broker, s *server, result []byte) []byte {
-	if len(f.uris) == 0 {
+func (f *found) renamed(n names, s *server, result []byte) []byte {
+	if len(f.uris) == 0 || n.bare != nil {
 		return result
 	}
 	var splices llm.Splices
 	for _, p := range f.uris {
-		splices.Replace(p.span, llm.AppendQuoted(nil, b.names.joinURI(s, p.uri)))
+		splices.Replace(p.span, llm.AppendQuoted(nil, n.joinURI(s, p.uri)))
 	}
 	return splices.Apply(result)
 }

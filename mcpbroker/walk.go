@@ -17,7 +17,7 @@ import (
 type target struct {
 	method    string
 	server    *server
-	full      string // as the client names it
+	full      string // as it stands in the audit and before a person: the server's name with it, in a bare set too
 	name      string // as policy data does: canonical once it is known
 	asked     string // as policy is asked
 	arguments []byte // that policy sees
@@ -30,9 +30,9 @@ type target struct {
 func (b *Broker) callTool(ctx context.Context, c *relay.Call, in *set) (relay.Answer, error) {
 	full, _ := rpc.Text(c.Params, "name")
 	unknown := refused(rpc.CodeInvalidParams, "Unknown tool: "+clip(full))
-	s, name, ok := b.names.split(full)
+	s, name, ok := in.names.split(full)
 	if !ok {
-		return b.noteUnknown(c, full, unknown)
+		return b.noteUnknown(c, in, full, unknown)
 	}
 	o, down, err := b.find(ctx, c.Principal, in, tools, s, name)
 	switch {
@@ -41,7 +41,7 @@ func (b *Broker) callTool(ctx context.Context, c *relay.Call, in *set) (relay.An
 	case down:
 		return unavailable(s), nil
 	case o == nil:
-		return b.noteUnknown(c, full, unknown)
+		return b.noteUnknown(c, in, full, unknown)
 	}
 	arguments, ok := objectOf(c.Params, "arguments")
 	if !ok {
@@ -51,8 +51,8 @@ func (b *Broker) callTool(ctx context.Context, c *relay.Call, in *set) (relay.An
 	if err != nil {
 		return relay.Answer{}, err
 	}
-	return b.walk(ctx, c, &target{
-		method: c.Method, server: s, full: full, name: o.tool, asked: b.policyName(tools, o.item), arguments: arguments, params: params, hints: o.hints, pin: o.pin,
+	return b.walk(ctx, c, in, &target{
+		method: c.Method, server: s, full: o.full, name: o.tool, asked: b.policyName(tools, o.item), arguments: arguments, params: params, hints: o.hints, pin: o.pin,
 	})
 }
 
@@ -61,16 +61,16 @@ func (b *Broker) callTool(ctx context.Context, c *relay.Call, in *set) (relay.An
 func (b *Broker) readResource(ctx context.Context, c *relay.Call, in *set) (relay.Answer, error) {
 	full, _ := rpc.Text(c.Params, "uri")
 	unknown := refused(rpc.CodeInvalidParams, "Resource not found")
-	s, uri, ok := b.names.splitURI(full)
+	s, uri, ok := in.names.splitURI(full)
 	if !ok {
-		return b.noteUnknown(c, full, unknown)
+		return b.noteUnknown(c, in, full, unknown)
 	}
 	seen, err := b.offer(ctx, c.Principal, in, resources, []*item{{server: s, name: uri, full: full}})
 	if err != nil {
 		return relay.Answer{}, err
 	}
 	if len(seen) == 0 {
-		return b.noteUnknown(c, full, unknown)
+		return b.noteUnknown(c, in, full, unknown)
 	}
 	params, err := rpc.Change(c.Params).SetText(uri, "uri").Bytes()
 	if err != nil {
@@ -80,8 +80,8 @@ func (b *Broker) readResource(ctx context.Context, c *relay.Call, in *set) (rela
 	if err != nil {
 		return relay.Answer{}, err
 	}
-	return b.walk(ctx, c, &target{
-		method: c.Method, server: s, full: full, name: seen[0].tool, asked: b.policyName(resources, seen[0].item), arguments: arguments, params: params,
+	return b.walk(ctx, c, in, &target{
+		method: c.Method, server: s, full: b.names.joinURI(s, uri), name: seen[0].tool, asked: b.policyName(resources, seen[0].item), arguments: arguments, params: params,
 	})
 }
 
@@ -89,9 +89,9 @@ func (b *Broker) readResource(ctx context.Context, c *relay.Call, in *set) (rela
 func (b *Broker) getPrompt(ctx context.Context, c *relay.Call, in *set) (relay.Answer, error) {
 	full, _ := rpc.Text(c.Params, "name")
 	unknown := refused(rpc.CodeInvalidParams, "Unknown prompt: "+clip(full))
-	s, name, ok := b.names.split(full)
+	s, name, ok := in.names.split(full)
 	if !ok {
-		return b.noteUnknown(c, full, unknown)
+		return b.noteUnknown(c, in, full, unknown)
 	}
 	o, down, err := b.find(ctx, c.Principal, in, prompts, s, name)
 	switch {
@@ -100,7 +100,7 @@ func (b *Broker) getPrompt(ctx context.Context, c *relay.Call, in *set) (relay.A
 	case down:
 		return unavailable(s), nil
 	case o == nil:
-		return b.noteUnknown(c, full, unknown)
+		return b.noteUnknown(c, in, full, unknown)
 	}
 	given, ok := objectOf(c.Params, "arguments")
 	if !ok {
@@ -114,8 +114,8 @@ func (b *Broker) getPrompt(ctx context.Context, c *relay.Call, in *set) (relay.A
 	if err != nil {
 		return relay.Answer{}, err
 	}
-	return b.walk(ctx, c, &target{
-		method: c.Method, server: s, full: full, name: o.tool, asked: b.policyName(prompts, o.item), arguments: arguments, params: params,
+	return b.walk(ctx, c, in, &target{
+		method: c.Method, server: s, full: o.full, name: o.tool, asked: b.policyName(prompts, o.item), arguments: arguments, params: params,
 	})
 }
 
@@ -131,11 +131,11 @@ func (b *Broker) complete(ctx context.Context, c *relay.Call, in *set) (relay.An
 	case "ref/prompt":
 		path = "name"
 		full, _ := rpc.Text(c.Params, "ref", path)
-		s, name, ok = b.names.split(full)
+		s, name, ok = in.names.split(full)
 	case "ref/resource":
 		k, path = resources, "uri"
 		full, _ := rpc.Text(c.Params, "ref", path)
-		s, name, ok = b.names.splitURI(full)
+		s, name, ok = in.names.splitURI(full)
 	}
 	if !ok {
 		return no, nil
@@ -156,7 +156,7 @@ func (b *Broker) complete(ctx context.Context, c *relay.Call, in *set) (relay.An
 }
 
 // walk takes a call from its state to its answer.
-func (b *Broker) walk(ctx context.Context, c *relay.Call, t *target) (relay.Answer, error) {
+func (b *Broker) walk(ctx context.Context, c *relay.Call, in *set, t *target) (relay.Answer, error) {
 	r := b.begin(c, t)
 	at, has, why := b.resume(ctx, c, t)
 	if why != "" {
@@ -182,7 +182,7 @@ func (b *Broker) walk(ctx context.Context, c *relay.Call, t *target) (relay.Answ
 		answer, ours := b.asAnswer(t.server, err)
 		return answer, errors.Join(ours, r.fail("upstream_error", "the server could not be asked"))
 	}
-	return b.finish(ctx, c, t, r, has, verdict, answer)
+	return b.finish(ctx, c, in, t, r, has, verdict, answer)
 }
 
 // resume takes up a call that comes again; why is the reason that it cannot.
@@ -296,7 +296,7 @@ func (b *Broker) heard(c *relay.Call, s *server, method string, params []byte) e
 }
 
 // finish is what becomes of a server's answer: its state is ours to keep, its uris get our names, its texts are remembered.
-func (b *Broker) finish(ctx context.Context, c *relay.Call, t *target, r *record, has earned, verdict policies.CallDecision, answer relay.Answer) (relay.Answer, error) {
+func (b *Broker) finish(ctx context.Context, c *relay.Call, in *set, t *target, r *record, has earned, verdict policies.CallDecision, answer relay.Answer) (relay.Answer, error) {
 	switch {
 	case answer.Err != nil:
 		if err := b.c.Ledger.Remember(ctx, scopeOf(c.Principal), labelOf(verdict), []byte(answer.Err.Message), answer.Err.Data); err != nil {
@@ -317,7 +317,7 @@ func (b *Broker) finish(ctx context.Context, c *relay.Call, t *target, r *record
 	}
 	f := look(t.method, answer.Result)
 	l := labelOf(verdict)
-	answer.Result = f.renamed(b, t.server, answer.Result)
+	answer.Result = f.renamed(in.names, t.server, answer.Result)
 	// Both forms: what the client gets, and what the server wrote.
 	if err := b.c.Ledger.Remember(ctx, scopeOf(c.Principal), l, append(f.forms(), look(t.method, answer.Result).forms()...)...); err != nil {
 		b.c.Log.Error("a result could not be remembered and is withheld", "server", t.server.name, "err", err)

@@ -69,6 +69,8 @@ type MCPSet struct {
 	Servers []string `yaml:"servers"`
 	// Tools are all that it has of theirs, by their full names; empty means all.
 	Tools []string `yaml:"tools"`
+	// Bare leaves the names and uris of the set's one server as they are.
+	Bare bool `yaml:"bare"`
 }
 
 // Flows by which a credential is made.
@@ -279,6 +281,9 @@ func (d *decoder) mcpSets(p path, m *MCP) {
 			if !slices.Contains(known, server) {
 				d.bad(sp.with("servers").item(i), "there is no "+shown("server", server), "known servers: "+strings.Join(known, ", "))
 			}
+		}
+		if s.Bare && len(s.Servers) != 1 {
+			d.bad(sp.with("bare"), "is for a set of one server: of two, tools could be called alike", "name the one in servers, or remove it")
 		}
 		for i, tool := range s.Tools {
 			server, rest, ok := strings.Cut(tool, m.Separator)
