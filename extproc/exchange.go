@@ -12,7 +12,6 @@ import (
 	"github.com/yellowjack/yellowjack/internal/identity"
 	"github.com/yellowjack/yellowjack/internal/label"
 	"github.com/yellowjack/yellowjack/internal/llm"
-	"github.com/yellowjack/yellowjack/internal/llm/openaichat"
 	"github.com/yellowjack/yellowjack/internal/quarantine"
 	"github.com/yellowjack/yellowjack/internal/refuse"
 	"github.com/yellowjack/yellowjack/internal/route"
@@ -29,8 +28,9 @@ type exchange struct {
 	phase    phase
 	shape    refuse.Shape
 	surface  surface
-	finished bool  // the last message was sent: a clean end is safe
-	failed   error // the stream must end with an error status
+	table    *route.Table // in force when the exchange began
+	finished bool         // the last message was sent: a clean end is safe
+	failed   error        // the stream must end with an error status
 
 	explains  bool // nothing of it goes upstream: it is only asked what would
 	internal  bool // it came by the internal listener: a model call of our own
@@ -67,7 +67,7 @@ const (
 )
 
 func newExchange(ctx context.Context, s *Service) *exchange {
-	x := &exchange{s: s, ctx: ctx, now: time.Now()}
+	x := &exchange{s: s, ctx: ctx, now: time.Now(), table: s.cfg.Routes.Load()}
 	x.record.Time = x.now
 	s.cfg.Metrics.Begin()
 	return x
@@ -128,7 +128,7 @@ func (x *exchange) onRequestHeaders(h headerView, end bool) []reply {
 	x.record.Path = clip(path)
 
 	x.record.Internal = x.internal
-	surface, refused := surfaceOf(h.get(":method"), path)
+	surface, refused := x.s.surfaceOf(h.get(":method"), path, x.table)
 	if refused != nil {
 		return x.refuse(refused)
 	}
@@ -141,9 +141,9 @@ func (x *exchange) onRequestHeaders(h headerView, end bool) []reply {
 		return x.refuse(refused)
 	}
 	switch {
-	case surface == modelList && x.internal:
+	case surface.dialect == nil && x.internal:
 		return x.refuse(notInternal("a list of models"))
-	case surface == modelList:
+	case surface.dialect == nil:
 		return x.listModels()
 	case end:
 		return x.refuse(refuse.New(http.StatusBadRequest, refuse.MalformedJSON, "the request has no body; send a JSON object", "no body"))
@@ -161,7 +161,7 @@ func (x *exchange) onRequestBody(body []byte) []reply {
 	if refused != nil {
 		return x.refuse(refused)
 	}
-	wanted, refused := parseRequest(plain, x.s.cfg.Limits)
+	wanted, refused := x.parseRequest(plain)
 	if refused != nil {
 		return x.refuse(refused)
 	}
@@ -189,7 +189,7 @@ func (x *exchange) onRequestBody(body []byte) []reply {
 	if refused != nil {
 		return x.refuse(refused)
 	}
-	upstream, err := openaichat.Apply(wanted, edit)
+	upstream, err := x.surface.dialect.apply(wanted, edit)
 	if err != nil {
 		return x.refuse(refuse.New(http.StatusInternalServerError, refuse.Internal, "the request could not be rewritten", "apply: %v", err))
 	}
@@ -209,14 +209,17 @@ func (x *exchange) forward(key credential.Key, body []byte, changed bool) reply 
 		set: []header{
 			{headers.Cluster, t.Cluster},
 			{":authority", t.Host},
-			{":path", t.Path},
+			{":path", t.Endpoint(x.surface.op)},
 			{"accept-encoding", "identity"},
 			contentLength(len(body)),
 		},
 		remove: x.request.unwanted(towardsUpstream),
 	}
 	if secret := key.Reveal(); secret != "" {
-		m.set = append(m.set, header{"authorization", "Bearer " + secret})
+		if t.KeyHeader == route.BearerHeader {
+			secret = "Bearer " + secret
+		}
+		m.set = append(m.set, header{t.KeyHeader, secret})
 	}
 	if t.Referer != "" && x.request.get("http-referer") == "" {
 		m.set = append(m.set, header{"http-referer", t.Referer})

@@ -6,7 +6,6 @@ import (
 	"github.com/yellowjack/yellowjack/internal/identity"
 	"github.com/yellowjack/yellowjack/internal/label"
 	"github.com/yellowjack/yellowjack/internal/llm"
-	"github.com/yellowjack/yellowjack/internal/llm/openaichat"
 	"github.com/yellowjack/yellowjack/internal/quarantine"
 	"github.com/yellowjack/yellowjack/internal/refuse"
 )
@@ -26,7 +25,9 @@ type Explanation struct {
 func (s *Service) Explain(ctx context.Context, p *identity.Principal, body []byte) Explanation {
 	x := newExchange(ctx, s)
 	defer x.end()
-	x.shape, x.surface, x.explains = refuse.ShapeOf("/v1/chat/completions"), chatCompletions, true
+	const path = "/v1/chat/completions"
+	x.shape, x.explains = refuse.ShapeOf(path), true
+	x.surface, _ = s.routerSurface(path)
 	x.record.Decision, x.record.Path = "answer", "explain"
 	out, refused := x.explain(p, body)
 	out.Refused, out.Context = refused, x.context
@@ -39,7 +40,7 @@ func (x *exchange) explain(p *identity.Principal, body []byte) (out Explanation,
 	if refused = x.admit(p); refused != nil {
 		return out, refused
 	}
-	wanted, refused := parseRequest(body, x.s.cfg.Limits)
+	wanted, refused := x.parseRequest(body)
 	if refused != nil {
 		return out, refused
 	}
@@ -59,7 +60,7 @@ func (x *exchange) explain(p *identity.Principal, body []byte) (out Explanation,
 		return out, refused
 	}
 	out.Parts = x.guard.Explain()
-	upstream, err := openaichat.Apply(wanted, edit)
+	upstream, err := x.surface.dialect.apply(wanted, edit)
 	if err != nil {
 		return out, refuse.New(500, refuse.Internal, "the request could not be rewritten", "apply: %v", err)
 	}

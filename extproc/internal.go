@@ -62,7 +62,7 @@ func (x *exchange) surfaceName() string {
 	if x.internal {
 		return "internal"
 	}
-	return x.surface.String()
+	return x.surface.name
 }
 
 func notInternal(what string) *refuse.Refusal {

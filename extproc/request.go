@@ -17,43 +17,6 @@ import (
 	"github.com/yellowjack/yellowjack/policies"
 )
 
-// surface is what a path asks for.
-type surface uint8
-
-const (
-	chatCompletions surface = iota + 1
-	modelList
-)
-
-func (s surface) String() string {
-	switch s {
-	case chatCompletions:
-		return "chat"
-	case modelList:
-		return "models"
-	}
-	return "none"
-}
-
-// surfaceOf names the surface; unknown paths and methods are refused.
-func surfaceOf(method, path string) (surface, *refuse.Refusal) {
-	var s surface
-	want := http.MethodPost
-	switch path {
-	case "/v1/chat/completions":
-		s = chatCompletions
-	case "/v1/models":
-		s, want = modelList, http.MethodGet
-	default:
-		return 0, refuse.New(http.StatusNotFound, refuse.NotFound,
-			"this path is not served here; use /v1/chat/completions or /v1/models", "path %q", clip(path))
-	}
-	if method != want {
-		return 0, refuse.New(http.StatusMethodNotAllowed, refuse.MethodNotAllowed, "use "+want+" for this path", "method %q", clip(method))
-	}
-	return s, nil
-}
-
 // authenticate finds the one credential and verifies it.
 func (x *exchange) authenticate(h headerView, query string) (*identity.Principal, *refuse.Refusal) {
 	token, refused := identity.Credential(h.all, query)
@@ -100,13 +63,13 @@ func (x *exchange) admit(p *identity.Principal) *refuse.Refusal {
 }
 
 // parseRequest builds the dialect's view.
-func parseRequest(body []byte, l Limits) (*llm.Request, *refuse.Refusal) {
-	wanted, err := openaichat.ParseRequest(body, strictjson.Limits{MaxBytes: l.RequestBytes, MaxDepth: l.JSONDepth})
+func (x *exchange) parseRequest(body []byte) (*llm.Request, *refuse.Refusal) {
+	l := x.s.cfg.Limits
+	wanted, err := x.surface.dialect.parse(body, x.surface, strictjson.Limits{MaxBytes: l.RequestBytes, MaxDepth: l.JSONDepth})
 	if err == nil {
 		return wanted, nil
 	}
-	var field *llm.FieldError
-	if errors.As(err, &field) {
+	if field, ok := errors.AsType[*llm.FieldError](err); ok {
 		return nil, refuse.New(http.StatusBadRequest, refuse.UnknownField, field.Error(), "request: %v", err)
 	}
 	return nil, refuse.New(http.StatusBadRequest, refuse.MalformedJSON, err.Error(), "request: %v", err)
@@ -115,10 +78,17 @@ func parseRequest(body []byte, l Limits) (*llm.Request, *refuse.Refusal) {
 // resolve finds the upstream of the request's model, and of every further model that it names. All must live at the one
 // provider: a list across providers is a fallback chain.
 func (x *exchange) resolve(wanted *llm.Request) (route.Target, []policies.Model, *refuse.Refusal) {
-	table := x.s.cfg.Routes.Load()
-	target, refused := table.Resolve(wanted.Model)
+	target, refused := x.table.Resolve(wanted.Model)
+	if x.surface.native != "" {
+		target, refused = x.table.Native(x.surface.native, wanted.Model)
+	}
 	if refused != nil {
 		return route.Target{}, nil, refused
+	}
+	if !target.Speaks(x.surface.op) {
+		return route.Target{}, nil, refuse.New(http.StatusBadRequest, refuse.ModelUnknown,
+			"the provider of this model does not speak the API of this path ("+x.surface.op.Dialect()+"); it speaks "+strings.Join(target.Dialects, ", "),
+			"%s does not speak %s", target.Provider, x.surface.op.Dialect())
 	}
 	named := make([]policies.Model, 1, 1+len(wanted.MoreModels))
 	named[0] = policies.Model{Named: wanted.Model, Provider: target.Provider, Name: target.Model}
@@ -181,8 +151,8 @@ func denial(d policies.Decision) *refuse.Refusal {
 }
 
 // clean turns the decision into the edit of the request: tools that are not offered leave it, results are treated.
-func (x *exchange) clean(wanted *llm.Request, d policies.Decision) (openaichat.Edit, *refuse.Refusal) {
-	edit := openaichat.Edit{Model: x.target.Model}
+func (x *exchange) clean(wanted *llm.Request, d policies.Decision) (llm.Edit, *refuse.Refusal) {
+	edit := llm.Edit{Model: x.target.Model}
 	x.offered = make(map[string]bool, len(wanted.Tools))
 	chosen := make(map[string]bool, len(wanted.Tools)) // what tool_choice may name
 	for _, t := range wanted.Tools {
@@ -237,11 +207,10 @@ func (x *exchange) payingKey(d policies.Decision) (credential.Key, *refuse.Refus
 
 // listModels answers GET /v1/models with what this principal may use.
 func (x *exchange) listModels() []reply {
-	table := x.s.cfg.Routes.Load()
 	var named []policies.Model
-	for _, name := range table.Models() {
-		target, refused := table.Resolve(name)
-		if refused != nil {
+	for _, name := range x.table.Models() {
+		target, refused := x.table.Resolve(name)
+		if refused != nil || x.surface.native != "" && target.Provider != x.surface.native {
 			continue
 		}
 		if _, ok := x.s.cfg.Credentials.Pick(x.principal, target.Provider); ok || x.s.cfg.Credentials.Keyless(target.Provider) {

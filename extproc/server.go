@@ -19,6 +19,7 @@ type Service struct {
 	slots chan struct{}
 	users *userSlots
 	pins  *pins
+	chat  *dialect
 	// The internal listener's own: an exchange that waits for its quarantine must not wait for a slot that it holds itself.
 	internalSlots chan struct{}
 	internalUsers *userSlots

@@ -7,20 +7,18 @@ import (
 
 	"github.com/yellowjack/yellowjack/internal/hold"
 	"github.com/yellowjack/yellowjack/internal/llm"
-	"github.com/yellowjack/yellowjack/internal/llm/openaichat"
 	"github.com/yellowjack/yellowjack/internal/refuse"
-	"github.com/yellowjack/yellowjack/internal/sse"
 )
 
 // keepaliveAfter is how long the client of a stream hears nothing, while a call is held, before a comment keeps its
 // watchdog quiet.
 const keepaliveAfter = 3 * time.Second
 
-// streamed is an answer in server-sent events: each piece goes through the gate, and out comes what may be released.
+// streamed is an answer in events: each piece goes through the gate, and out comes what may be released.
 type streamed struct {
 	x     *exchange
 	head  headerView
-	gate  *hold.Gate
+	gate  gate
 	spoke time.Time // when the client last heard something
 	begun bool
 	held  bool // the gauge counts this stream's held call
@@ -30,7 +28,7 @@ type streamed struct {
 func newStreamed(x *exchange, head headerView) *streamed {
 	l := x.s.cfg.Limits
 	s := &streamed{x: x, head: head, spoke: time.Now()}
-	s.gate = hold.New(hold.Config{
+	s.gate = x.surface.dialect.gate(hold.Config{
 		MaxHeld: l.HeldBytes, MaxEvent: l.EventBytes, MaxCalls: l.HeldCalls, Choices: x.wanted.Choices,
 		Decide: x.decideCalls, Finish: x.finishTurn, Text: x.textFilter(),
 		Refuse: func(call llm.ToolCall) string { return x.refuseCall(call, call.Malformed, "malformed").Text },
@@ -96,17 +94,17 @@ func (s *streamed) release(body []byte, err error, end bool, trailers *headerVie
 
 // broken ends the stream with an error event of the dialect: never a silent cut.
 func (s *streamed) broken(r *refuse.Refusal) []reply {
-	event := openaichat.AppendError(nil, r.Body(s.x.shape, s.x.record.DecisionID))
+	event := s.x.surface.dialect.failed(nil, r.Body(s.x.shape, s.x.record.DecisionID))
 	return releaseBody(nil, event, true, s.x.metadata())
 }
 
-// keepalive is a comment, when a held call has kept the client waiting.
+// keepalive is an event that means nothing, when a held call has kept the client waiting.
 func (s *streamed) keepalive(now time.Time) []reply {
-	if !s.gate.Held() || now.Sub(s.spoke) < keepaliveAfter {
+	if s.x.surface.dialect.quiet == nil || !s.gate.Held() || now.Sub(s.spoke) < keepaliveAfter {
 		return nil
 	}
 	s.spoke = now
-	return releaseBody(nil, sse.AppendComment(nil, "a tool call is being checked"), false, nil)
+	return releaseBody(nil, s.x.surface.dialect.quiet, false, nil)
 }
 
 // gauge keeps the metric of held calls true to this stream.

@@ -5,7 +5,6 @@ import (
 	"net/http"
 
 	"github.com/yellowjack/yellowjack/internal/llm"
-	"github.com/yellowjack/yellowjack/internal/llm/openaichat"
 	"github.com/yellowjack/yellowjack/internal/refuse"
 	"github.com/yellowjack/yellowjack/internal/strictjson"
 )
@@ -47,19 +46,19 @@ func (w *whole) release(trailers *headerView) ([]reply, *refuse.Refusal) {
 	if err != nil {
 		return nil, invalid("the provider's answer could not be read", "content-encoding: %v", err)
 	}
-	parsed, err := openaichat.ParseResponse(plain, strictjson.Limits{MaxBytes: limits.ResponseBytes, MaxDepth: limits.JSONDepth})
+	parsed, err := w.x.surface.dialect.whole(plain, strictjson.Limits{MaxBytes: limits.ResponseBytes, MaxDepth: limits.JSONDepth})
 	if err != nil {
 		return nil, invalid("the provider's answer could not be read", "answer: %v", err)
 	}
-	w.x.used(parsed.Usage) // billed, whatever is decided
-	if refused := w.x.answeredBy(parsed.Model); refused != nil {
+	w.x.used(parsed.usage) // billed, whatever is decided
+	if refused := w.x.answeredBy(parsed.model); refused != nil {
 		return nil, refused
 	}
-	verdicts, err := w.x.decideCalls(parsed.Calls)
+	verdicts, err := w.x.decideCalls(parsed.calls)
 	if err != nil {
 		return nil, asRefusal(err)
 	}
-	body, turns, err := parsed.Rewrite(verdicts, w.x.textFilter())
+	body, turns, err := parsed.rewrite(verdicts, w.x.textFilter())
 	for _, turn := range turns {
 		if err == nil {
 			err = w.x.finishTurn(turn)
@@ -126,12 +125,12 @@ func (e *relayed) release(trailers *headerView) ([]reply, *refuse.Refusal) {
 
 // answers tells whether an error's body could be taken for an answer by a client that does not look at the status.
 func (e *relayed) answers(plain []byte) bool {
-	if mediaType(e.head.get("content-type")) == "text/event-stream" {
+	if mediaType(e.head.get("content-type")) == e.x.surface.dialect.stream {
 		return true
 	}
 	limits := e.x.s.cfg.Limits
-	parsed, err := openaichat.ParseResponse(plain, strictjson.Limits{MaxBytes: limits.ResponseBytes, MaxDepth: limits.JSONDepth})
-	return err == nil && (!parsed.Error || len(parsed.Calls) > 0)
+	parsed, err := e.x.surface.dialect.whole(plain, strictjson.Limits{MaxBytes: limits.ResponseBytes, MaxDepth: limits.JSONDepth})
+	return err == nil && (!parsed.failed || len(parsed.calls) > 0)
 }
 
 // keep lists the headers of an upstream's empty error that its client needs.

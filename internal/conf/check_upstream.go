@@ -7,10 +7,11 @@ import (
 	"strings"
 )
 
-// Dialects that the design names. Only the first is built.
-const builtDialect = "openai-chat"
-
-var laterDialects = []string{"openai-responses", "anthropic", "gemini", "bedrock"}
+// Dialects that the design names: those that are built, and those that are not yet.
+var (
+	builtDialects = []string{"openai-chat"}
+	laterDialects = []string{"openai-responses", "anthropic", "gemini", "bedrock"}
+)
 
 // reservedProviders are first segments of the gateway's own paths, which a provider's native surface would hide.
 var reservedProviders = []string{"v1", "mcp", "connect", "events", "auto", "yellowjack"}
@@ -29,6 +30,11 @@ func (d *decoder) providers(c *Config) {
 			d.bad(pp, "is one of the gateway's own names", "choose another")
 		}
 		d.dialect(pp.with("dialect"), prov.Dialect)
+		for i, more := range prov.Dialects {
+			if d.dialect(pp.with("dialects").item(i), more); more == prov.Dialect || slices.Contains(prov.Dialects[:i], more) {
+				d.bad(pp.with("dialects").item(i), "is there already", "remove it")
+			}
+		}
 		if prov.BaseURL != "" {
 			prov.BaseURL = d.baseURL(pp.with("base_url"), prov.BaseURL)
 		}
@@ -44,12 +50,13 @@ func (d *decoder) providers(c *Config) {
 }
 
 func (d *decoder) dialect(p path, s string) {
+	use := "use one of " + strings.Join(builtDialects, ", ")
 	switch {
-	case s == builtDialect || d.failed(p):
+	case slices.Contains(builtDialects, s) || d.failed(p):
 	case slices.Contains(laterDialects, s):
-		d.bad(p, fmt.Sprintf("%q is not built yet", s), "use "+builtDialect+" or remove this provider")
+		d.bad(p, fmt.Sprintf("%q is not built yet", s), use+", or remove it")
 	default:
-		d.bad(p, "is no known dialect", "use "+builtDialect)
+		d.bad(p, "is no known dialect", use)
 	}
 }
 

@@ -150,6 +150,10 @@ type Claims struct {
 // Provider is one upstream.
 type Provider struct {
 	Dialect string `yaml:"dialect"`
+	// Dialects are those that it speaks besides, under the same base URL.
+	Dialects []string `yaml:"dialects"`
+	// KeyHeader is where its key stands; empty is where its dialect's own provider wants it. Authorization has it behind Bearer.
+	KeyHeader string `yaml:"key_header" enum:"authorization,x-api-key,api-key,x-goog-api-key"`
 	// BaseURL is what an SDK would be given, without a trailing slash.
 	BaseURL string `yaml:"base_url" required:"true"`
 	// Models are model names of this provider to list and to know as metric labels; they restrict nothing.

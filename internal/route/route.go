@@ -28,8 +28,6 @@ import (
 )
 
 const (
-	// Endpoint is what the OpenAI-compatible dialect adds to a provider's base URL.
-	Endpoint = "/chat/completions"
 	// Other is the label of a model that the configuration does not name.
 	Other = "other"
 	// openRouterHost is the host whose model names have a vendor, and whose own models have the vendor openrouter.
@@ -41,16 +39,18 @@ const (
 
 // Target is where a request goes.
 type Target struct {
-	Provider string // as the configuration names it
-	Cluster  string // the Envoy cluster of that provider
-	Model    string // as the upstream names it
-	Named    string // as the client named it
-	Label    string // a name of bounded number for metrics: an alias, a model that the configuration lists, or Other
-	Host     string // for :authority, with the port where it is not the scheme's own
-	Path     string // the endpoint's path
-	TLS      bool
-	Referer  string // attribution, empty for none
-	Title    string
+	Provider  string   // as the configuration names it
+	Cluster   string   // the Envoy cluster of that provider
+	Model     string   // as the upstream names it
+	Named     string   // as the client named it
+	Label     string   // a name of bounded number for metrics: an alias, a model that the configuration lists, or Other
+	Host      string   // for :authority, with the port where it is not the scheme's own
+	Base      string   // the base URL's path, without a slash at its end
+	Dialects  []string // that the provider speaks
+	KeyHeader string   // where its key stands; BearerHeader has it behind Bearer
+	TLS       bool
+	Referer   string // attribution, empty for none
+	Title     string
 }
 
 // Table resolves names. It is immutable.
@@ -120,8 +120,11 @@ func provider(name string, p conf.Provider) (*Target, error) {
 	}
 	t := &Target{
 		Provider: name, Cluster: Cluster(name), Host: strings.ToLower(u.Host), TLS: u.Scheme == "https",
-		Path:    strings.TrimRight(u.EscapedPath(), "/") + Endpoint,
+		Base: strings.TrimRight(u.EscapedPath(), "/"), Dialects: append([]string{p.Dialect}, p.Dialects...), KeyHeader: p.KeyHeader,
 		Referer: p.Attribution.Referer, Title: p.Attribution.Title,
+	}
+	if t.KeyHeader == "" {
+		t.KeyHeader = keyHeader(p.Dialect)
 	}
 	if port := u.Port(); port == "" || port == "443" && t.TLS || port == "80" && !t.TLS {
 		t.Host = strings.ToLower(u.Hostname())
@@ -138,6 +141,24 @@ func (t *Table) Models() []string { return slices.Clone(t.models) }
 
 // Providers lists the configured providers, in order.
 func (t *Table) Providers() []string { return slices.Sorted(maps.Keys(t.providers)) }
+
+// Native is a provider's model by the provider's own name for it, for its native surface.
+func (t *Table) Native(provider, model string) (Target, *refuse.Refusal) {
+	p, ok := t.providers[provider]
+	if !ok || !plain(model) {
+		return Target{}, t.unknown(model)
+	}
+	return p.with(model, model, t.label(p, model)), nil
+}
+
+// Base is the path of a provider's base URL, as its native surface has it; false when there is no such provider.
+func (t *Table) Base(provider string) (string, bool) {
+	p, ok := t.providers[provider]
+	if !ok {
+		return "", false
+	}
+	return p.Base, true
+}
 
 // Resolve finds the target that a model's name means.
 func (t *Table) Resolve(name string) (Target, *refuse.Refusal) {

@@ -115,17 +115,17 @@ func TestResolve(t *testing.T) {
 func TestTarget(t *testing.T) {
 	tab := table(t, nil)
 	for name, want := range map[string]Target{
-		"openrouter/a/b": {Host: "openrouter.ai", Path: "/api/v1/chat/completions", TLS: true, Referer: "https://example.com", Title: "Example"},
-		"mock/x":         {Host: "127.0.0.1:9100", Path: "/v1/chat/completions"},
-		"groq/x":         {Host: "api.groq.com", Path: "/openai/v1/chat/completions", TLS: true},
-		"six/x":          {Host: "[::1]", Path: "/v1/chat/completions"},
-		"seis/x":         {Host: "[::1]:8080", Path: "/chat/completions"},
+		"openrouter/a/b": {Host: "openrouter.ai", Base: "/api/v1", TLS: true, Referer: "https://example.com", Title: "Example"},
+		"mock/x":         {Host: "127.0.0.1:9100", Base: "/v1"},
+		"groq/x":         {Host: "api.groq.com", Base: "/openai/v1", TLS: true},
+		"six/x":          {Host: "[::1]", Base: "/v1"},
+		"seis/x":         {Host: "[::1]:8080", Base: ""},
 	} {
 		got, refused := tab.Resolve(name)
 		if refused != nil {
 			t.Fatal(name, refused)
 		}
-		if got.Host != want.Host || got.Path != want.Path || got.TLS != want.TLS || got.Referer != want.Referer || got.Title != want.Title {
+		if got.Host != want.Host || got.Base != want.Base || got.TLS != want.TLS || got.Referer != want.Referer || got.Title != want.Title {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
@@ -179,7 +179,7 @@ func FuzzResolve(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name string) {
 		got, refused := tab.Resolve(name)
 		if refused != nil {
-			if got != (Target{}) {
+			if got.Provider != "" {
 				t.Fatalf("%q is refused and has a target", name)
 			}
 			return

@@ -1,0 +1,64 @@
+package extproc
+
+import (
+	"github.com/yellowjack/yellowjack/internal/hold"
+	"github.com/yellowjack/yellowjack/internal/llm"
+	"github.com/yellowjack/yellowjack/internal/llm/openaichat"
+	"github.com/yellowjack/yellowjack/internal/strictjson"
+)
+
+// dialect is one API that clients and providers speak, as the walk needs it. Each step is a function of the dialect's own package;
+// the walk is the same for all of them, so that no guard holds in one dialect and not in another.
+type dialect struct {
+	// parse reads a request's body; of a dialect whose path says the model and whether to stream, those are the surface's.
+	parse func(doc []byte, s surface, l strictjson.Limits) (*llm.Request, error)
+	apply func(*llm.Request, llm.Edit) ([]byte, error)
+	whole func(doc []byte, l strictjson.Limits) (wholeAnswer, error)
+	gate  func(hold.Config) gate
+	// failed appends the event by which a stream ends in the middle; its body is a refusal's.
+	failed func(dst, body []byte) []byte
+	stream string // the media type of a stream
+	quiet  []byte // an event that means nothing, for a client that waits; nil: the dialect has none
+}
+
+// wholeAnswer is an answer that is not streamed.
+type wholeAnswer struct {
+	model   string // that answered; "" when the answer does not say
+	calls   []llm.ToolCall
+	usage   llm.Usage
+	failed  bool // the provider's own error
+	rewrite func(verdicts []llm.Verdict, text func(choice int) llm.TextFilter) ([]byte, []llm.Turn, error)
+}
+
+// gate holds the tool calls of a stream back until they are decided.
+type gate interface {
+	Write(dst, chunk []byte) ([]byte, error)
+	Close(dst []byte) ([]byte, error)
+	Held() bool
+	Usage() llm.Usage
+	Model() string
+	UpstreamError() bool
+}
+
+const eventStream = "text/event-stream"
+
+// comment keeps the reader of server-sent events awake and says nothing.
+const comment = ": a tool call is being checked\n\n"
+
+func chatDialect() *dialect {
+	return &dialect{
+		parse: func(doc []byte, _ surface, l strictjson.Limits) (*llm.Request, error) {
+			return openaichat.ParseRequest(doc, l)
+		},
+		apply: openaichat.Apply,
+		whole: func(doc []byte, l strictjson.Limits) (wholeAnswer, error) {
+			a, err := openaichat.ParseResponse(doc, l)
+			if err != nil {
+				return wholeAnswer{}, err
+			}
+			return wholeAnswer{a.Model, a.Calls, a.Usage, a.Error, a.Rewrite}, nil
+		},
+		gate:   func(c hold.Config) gate { return hold.New(c) },
+		failed: openaichat.AppendError, stream: eventStream, quiet: []byte(comment),
+	}
+}
