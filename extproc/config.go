@@ -80,6 +80,6 @@ func New(cfg Config) (*Service, error) {
 	}
 	return &Service{
 		cfg: cfg, slots: make(chan struct{}, l.Exchanges), users: newUserSlots(l.ConcurrentPerPrincipal), pins: newPins(),
-		internalSlots: make(chan struct{}, l.InternalExchanges), chat: chatDialect(), internalUsers: newUserSlots(l.ConcurrentPerPrincipal),
+		internalSlots: make(chan struct{}, l.InternalExchanges), speaks: allDialects(), internalUsers: newUserSlots(l.ConcurrentPerPrincipal),
 	}, nil
 }

@@ -3,6 +3,7 @@ package extproc
 import (
 	"github.com/yellowjack/yellowjack/internal/hold"
 	"github.com/yellowjack/yellowjack/internal/llm"
+	"github.com/yellowjack/yellowjack/internal/llm/embeddings"
 	"github.com/yellowjack/yellowjack/internal/llm/openaichat"
 	"github.com/yellowjack/yellowjack/internal/strictjson"
 )
@@ -44,6 +45,28 @@ const eventStream = "text/event-stream"
 
 // comment keeps the reader of server-sent events awake and says nothing.
 const comment = ": a tool call is being checked\n\n"
+
+// dialects are all that are spoken.
+type dialects struct{ chat, embeddings *dialect }
+
+func allDialects() dialects { return dialects{chat: chatDialect(), embeddings: embeddingsDialect()} }
+
+// embeddingsDialect never streams, and no stream of it is read.
+func embeddingsDialect() *dialect {
+	return &dialect{
+		parse: func(doc []byte, _ surface, l strictjson.Limits) (*llm.Request, error) {
+			return embeddings.ParseRequest(doc, l)
+		},
+		apply: embeddings.Apply,
+		whole: func(doc []byte, l strictjson.Limits) (wholeAnswer, error) {
+			a, err := embeddings.ParseResponse(doc, l)
+			if err != nil {
+				return wholeAnswer{}, err
+			}
+			return wholeAnswer{a.Model, nil, a.Usage, a.Error, a.Rewrite}, nil
+		},
+	}
+}
 
 func chatDialect() *dialect {
 	return &dialect{

@@ -141,8 +141,8 @@ func (x *exchange) onRequestHeaders(h headerView, end bool) []reply {
 		return x.refuse(refused)
 	}
 	switch {
-	case surface.dialect == nil && x.internal:
-		return x.refuse(notInternal("a list of models"))
+	case surface.op != route.Chat && x.internal:
+		return x.refuse(notInternal("this path"))
 	case surface.dialect == nil:
 		return x.listModels()
 	case end:

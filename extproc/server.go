@@ -19,7 +19,8 @@ type Service struct {
 	slots chan struct{}
 	users *userSlots
 	pins  *pins
-	chat  *dialect
+	// speaks has every dialect.
+	speaks dialects
 	// The internal listener's own: an exchange that waits for its quarantine must not wait for a slot that it holds itself.
 	internalSlots chan struct{}
 	internalUsers *userSlots

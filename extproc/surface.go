@@ -23,7 +23,7 @@ type surface struct {
 const modelList = "models"
 
 // served lists the paths of the router's surface.
-const served = "/v1/chat/completions or /v1/models"
+const served = "/v1/chat/completions, /v1/embeddings or /v1/models"
 
 // surfaceOf names the surface; unknown paths and methods are refused.
 func (s *Service) surfaceOf(method, path string, table *route.Table) (surface, *refuse.Refusal) {
@@ -44,7 +44,9 @@ func (s *Service) surfaceOf(method, path string, table *route.Table) (surface, *
 func (s *Service) routerSurface(path string) (surface, bool) {
 	switch path {
 	case "/v1/chat/completions":
-		return surface{name: "chat", op: route.Chat, dialect: s.chat, method: http.MethodPost}, true
+		return surface{name: "chat", op: route.Chat, dialect: s.speaks.chat, method: http.MethodPost}, true
+	case "/v1/embeddings":
+		return surface{name: "embeddings", op: route.Embeddings, dialect: s.speaks.embeddings, method: http.MethodPost}, true
 	case "/v1/models":
 		return surface{name: modelList, method: http.MethodGet}, true
 	}

@@ -125,7 +125,7 @@ func (e *relayed) release(trailers *headerView) ([]reply, *refuse.Refusal) {
 
 // answers tells whether an error's body could be taken for an answer by a client that does not look at the status.
 func (e *relayed) answers(plain []byte) bool {
-	if mediaType(e.head.get("content-type")) == e.x.surface.dialect.stream {
+	if kind := e.x.surface.dialect.stream; kind != "" && mediaType(e.head.get("content-type")) == kind {
 		return true
 	}
 	limits := e.x.s.cfg.Limits

@@ -92,7 +92,7 @@ func ParseResponse(doc []byte, l strictjson.Limits) (*Response, error) {
 			listed = true
 			err = r.Array(func(i int) error { return a.readChoice(r, i) })
 		case "usage":
-			a.Usage, err = streamUsage(r)
+			a.Usage, err = ReadUsage(r)
 		case "error":
 			a.Error = true
 		case "message", "delta", "tool_calls", "function_call":

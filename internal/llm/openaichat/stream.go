@@ -202,7 +202,7 @@ func (c *Chunk) readUsage() error {
 	}
 	var err error
 	c.usage.Start = c.reader.Next()
-	c.Usage, err = streamUsage(c.reader)
+	c.Usage, err = ReadUsage(c.reader)
 	c.usage.End = c.reader.Offset()
 	return err
 }

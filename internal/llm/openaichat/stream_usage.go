@@ -12,8 +12,8 @@ var ( //nolint:gochecknoglobals // constants in all but syntax
 		"audio_tokens", "video_tokens", "image_tokens", "accepted_prediction_tokens", "rejected_prediction_tokens")
 )
 
-// streamUsage reads a usage object. It is for accounts, not for decisions: a figure that is no count is passed over.
-func streamUsage(r *strictjson.Reader) (llm.Usage, error) {
+// ReadUsage reads a usage object, as all of OpenAI's older APIs write it. It is for accounts, not for decisions: a figure that is no count is passed over.
+func ReadUsage(r *strictjson.Reader) (llm.Usage, error) {
 	u := llm.Usage{Known: true}
 	details := func() error {
 		if r.Kind() != strictjson.Object {
