@@ -10,6 +10,7 @@ import (
 	"github.com/yellowjack/yellowjack/internal/audit"
 	"github.com/yellowjack/yellowjack/internal/credential"
 	"github.com/yellowjack/yellowjack/internal/identity"
+	"github.com/yellowjack/yellowjack/internal/price"
 	"github.com/yellowjack/yellowjack/internal/quarantine"
 	"github.com/yellowjack/yellowjack/internal/refuse"
 	"github.com/yellowjack/yellowjack/internal/route"
@@ -32,7 +33,7 @@ type Policies interface {
 	Models(ctx context.Context, p policies.Principal, models []policies.Model) ([]bool, error)
 }
 
-// Config is what the service is made of. Every field is needed.
+// Config is what the service is made of. Every field but Prices is needed.
 type Config struct {
 	Identity    Identity
 	Policies    Policies
@@ -43,6 +44,7 @@ type Config struct {
 	Metrics     *telemetry.Metrics
 	Log         *slog.Logger
 	Limits      Limits
+	Prices      *price.Table  // what answers cost whose provider does not say; nil: that is not known
 	NewID       func() string // makes the decision id of an exchange that no policy decided
 }
 

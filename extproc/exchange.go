@@ -132,7 +132,7 @@ func (x *exchange) onRequestHeaders(h headerView, end bool) []reply {
 	if refused != nil {
 		return x.refuse(refused)
 	}
-	x.surface = surface
+	x.surface, x.record.Surface = surface, surface.name
 	principal, refused := x.authenticate(h, query)
 	if refused != nil {
 		return x.refuse(refused)

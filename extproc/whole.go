@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/refuse"
 	"github.com/yellowjack/yellowjack/internal/strictjson"
 )
@@ -151,9 +150,4 @@ func asRefusal(err error) *refuse.Refusal {
 		return r
 	}
 	return refuse.New(http.StatusBadGateway, refuse.Internal, "the answer could not be decided", "%v", err)
-}
-
-// used notes the tokens that an answer cost.
-func (x *exchange) used(u llm.Usage) {
-	x.record.SetUsage(u.Input, u.Output, u.CachedRead, u.Reasoning, u.Cost, u.HasCost, u.Known)
 }

@@ -85,9 +85,13 @@ func compose(ctx context.Context, cfg *conf.Config, log *slog.Logger, wrap func(
 	if err != nil {
 		return nil, err
 	}
+	prices, err := pricesOf(cfg)
+	if err != nil {
+		return nil, err
+	}
 	service, err := extproc.New(extproc.Config{
 		Identity: parts.verifier, Policies: parts.engine, Routes: &routes, Credentials: keys, Quarantine: quarantined, Audit: parts.audit, Metrics: metrics, Log: log,
-		Limits: limitsOf(cfg), NewID: rand.Text,
+		Limits: limitsOf(cfg), Prices: prices, NewID: rand.Text,
 	})
 	if err != nil {
 		return nil, err

@@ -70,6 +70,9 @@ func checkConfig(ctx context.Context, file string, stdout, stderr io.Writer) err
 	if _, err := credential.New(credential.FromConfig(cfg.Credentials)); err != nil {
 		return err
 	}
+	if _, err := pricesOf(cfg); err != nil {
+		return err
+	}
 	engine, err := policies.New(ctx, policies.Config{
 		Folder: cfg.Policies.Bundle, Data: cfg.Policies.Data, Timeout: cfg.Policies.Timeout,
 		Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),

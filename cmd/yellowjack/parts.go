@@ -10,6 +10,7 @@ import (
 	"github.com/yellowjack/yellowjack/envoy"
 	"github.com/yellowjack/yellowjack/internal/conf"
 	"github.com/yellowjack/yellowjack/internal/identity"
+	"github.com/yellowjack/yellowjack/internal/price"
 	"github.com/yellowjack/yellowjack/internal/route"
 )
 
@@ -30,6 +31,18 @@ func identityConfig(cfg *conf.Config, delegation []byte, log *slog.Logger) ident
 		})
 	}
 	return out
+}
+
+// pricesOf is the table of prices of a configuration.
+func pricesOf(cfg *conf.Config) (*price.Table, error) {
+	if cfg.Prices == "" {
+		return price.Shipped()
+	}
+	t, err := price.Load(cfg.Prices)
+	if err != nil {
+		return nil, cfg.Problem(err.Error(), "write it as internal/price/prices.json is written", "prices")
+	}
+	return t, nil
 }
 
 // envoyConfig is Envoy's part of a configuration.

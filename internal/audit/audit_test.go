@@ -28,7 +28,8 @@ func record() *Record {
 		Credential: "openrouter/team:finance", ToolsOffered: []string{"snowflake__query"}, ToolsHidden: []string{"slack__post_message"},
 		Calls: []Call{{Tool: "slack__post_message", Reason: "not granted <to> you"}}, PolicyRevision: "r1", OwnMicros: 90, DurationMS: 1200,
 	}
-	r.SetUsage(100, 20, 0, 0, 0.0012, true, true)
+	cost := 0.0012
+	r.Usage = &Usage{Input: 100, Output: 20, Cost: &cost, Price: PriceProvider}
 	return r
 }
 
@@ -50,7 +51,7 @@ func TestLine(t *testing.T) {
 		`"provider":"openrouter","model":"openai/gpt-5-mini","named_model":"fast","answered_model":"openai/gpt-5-mini-2025","credential":"openrouter/team:finance",` +
 		`"tools_offered":["snowflake__query"],"tools_hidden":["slack__post_message"],` +
 		`"calls":[{"tool":"slack__post_message","allowed":false,"reason":"not granted <to> you"}],` +
-		`"usage":{"input_tokens":100,"output_tokens":20,"cost":0.0012},"policy_revision":"r1","own_time_us":90,"duration_ms":1200}` + "\n"
+		`"usage":{"input_tokens":100,"output_tokens":20,"cost":0.0012,"price":"provider"},"policy_revision":"r1","own_time_us":90,"duration_ms":1200}` + "\n"
 	got, err := os.ReadFile(file)
 	if err != nil || string(got) != want {
 		t.Errorf("%s%v", got, err)
@@ -60,18 +61,6 @@ func TestLine(t *testing.T) {
 	}
 	if err := f.Write(record()); !errors.Is(err, ErrClosed) {
 		t.Errorf("after Close: %v", err)
-	}
-}
-
-func TestUnknownUsageIsNotZero(t *testing.T) {
-	r := record()
-	r.SetUsage(0, 0, 0, 0, 0, false, false)
-	if r.Usage != nil {
-		t.Error("an unknown use was written down")
-	}
-	r.SetUsage(0, 0, 0, 0, 0, true, true)
-	if r.Usage == nil || r.Usage.Cost == nil {
-		t.Error("a known cost of zero was not written down")
 	}
 }
 

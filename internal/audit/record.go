@@ -51,6 +51,7 @@ type Record struct {
 	Model         string `json:"model,omitempty"`
 	NamedModel    string `json:"named_model,omitempty"`
 	AnsweredModel string `json:"answered_model,omitempty"`
+	Surface       string `json:"-"` // what the path asks for, a word of the walk's own; "" where it is not served
 	ModelLabel    string `json:"-"` // the model's name for metrics, of bounded number
 	Credential    string `json:"credential,omitempty"`
 
@@ -113,24 +114,20 @@ type Result struct {
 	Cached    bool    `json:"cached,omitempty"` // no model was asked
 }
 
-// Usage is what the provider says was used.
+// Usage is what the provider says was used; a record has none when it did not say, since an unknown use is not a use of zero.
 type Usage struct {
-	Input      int64    `json:"input_tokens"`
-	Output     int64    `json:"output_tokens"`
-	CachedRead int64    `json:"cached_tokens,omitempty"`
-	Reasoning  int64    `json:"reasoning_tokens,omitempty"`
-	Cost       *float64 `json:"cost,omitempty"`
+	Input       int64    `json:"input_tokens"`
+	Output      int64    `json:"output_tokens"`
+	CachedRead  int64    `json:"cached_tokens,omitempty"`
+	CachedWrite int64    `json:"cache_write_tokens,omitempty"`
+	Reasoning   int64    `json:"reasoning_tokens,omitempty"`
+	Cost        *float64 `json:"cost,omitempty"` // US dollars; nil when it is not known
+	Price       string   `json:"price"`          // who says so
 }
 
-// SetUsage notes what was used; when the provider did not say (known is false) the record says nothing either, since
-// an unknown use is not a use of zero.
-func (r *Record) SetUsage(input, output, cachedRead, reasoning int64, cost float64, hasCost, known bool) {
-	r.Usage = nil
-	if !known {
-		return
-	}
-	r.Usage = &Usage{Input: input, Output: output, CachedRead: cachedRead, Reasoning: reasoning}
-	if hasCost {
-		r.Usage.Cost = &cost
-	}
-}
+// Who says what an answer cost.
+const (
+	PriceProvider = "provider" // the provider itself
+	PriceTable    = "table"    // the table of prices
+	PriceUnknown  = "unknown"
+)

@@ -40,10 +40,12 @@ type Config struct {
 	DefaultProvider string              `yaml:"default_provider"`
 	Models          map[string]Model    `yaml:"models"`
 	Credentials     []Credential        `yaml:"credentials"`
-	Policies        Policies            `yaml:"policies"`
-	Limits          Limits              `yaml:"limits"`
-	Quarantine      Quarantine          `yaml:"quarantine"`
-	MCP             MCP                 `yaml:"mcp"`
+	// Prices is a table of prices in the place of the shipped one.
+	Prices     string     `yaml:"prices" path:"true"`
+	Policies   Policies   `yaml:"policies"`
+	Limits     Limits     `yaml:"limits"`
+	Quarantine Quarantine `yaml:"quarantine"`
+	MCP        MCP        `yaml:"mcp"`
 
 	lines map[string]int
 }

@@ -104,7 +104,8 @@ type ToolCall struct {
 	Malformed     string // not empty: refused outright, and why
 }
 
-// Usage is what an answer cost. Tokens; Cost is in US dollars as the provider says it.
+// Usage is what an answer cost. Tokens, whatever the dialect's own way to count: Input has those that were read from and written to a
+// cache in it, Output those of reasoning. Cost is in US dollars as the provider says it.
 type Usage struct {
 	Input, Output, CachedRead, CachedWrite, Reasoning int64
 	Cost                                              float64

@@ -16,12 +16,13 @@ type metrics struct {
 	policy, build                     *prometheus.GaugeVec
 	own, firstByte                    *prometheus.HistogramVec
 	tokens, duration, token           *prometheus.HistogramVec
+	cost, unpriced                    *prometheus.CounterVec
 }
 
 func (d *metrics) all() []prometheus.Collector {
 	return []prometheus.Collector{
 		d.exchanges, d.refusals, d.calls, d.tools, d.results, d.bits, d.pins, d.overloaded, d.audit, d.inFlight, d.heldCalls, d.policy, d.build,
-		d.own, d.firstByte, d.tokens, d.duration, d.token,
+		d.own, d.firstByte, d.tokens, d.duration, d.token, d.cost, d.unpriced,
 	}
 }
 
@@ -71,6 +72,8 @@ func definitions() *metrics {
 		firstByte: histogram("yellowjack_upstream_first_byte_seconds", "Time until a provider's response headers.", firstBuckets[:], "provider"),
 		tokens: histogram("gen_ai_client_token_usage", "Tokens of one exchange, as the provider counts them.", tokenBuckets[:],
 			genAI("gen_ai_token_type", "gen_ai_request_model")...),
+		cost:     counter("yellowjack_cost_usd_total", "What answers cost, in US dollars, by who says so.", genAI("gen_ai_request_model", "price")...),
+		unpriced: counter("yellowjack_cost_unknown_total", "Answers whose cost is not known.", genAI("gen_ai_request_model")...),
 		duration: histogram("gen_ai_server_request_duration_seconds", "Time until the end of an answer.", secondsBuckets[:], genAI("gen_ai_request_model")...),
 		token: histogram("gen_ai_server_time_to_first_token_seconds", "Time until the first piece of a streamed answer.", firstBuckets[:],
 			genAI("gen_ai_request_model")...),

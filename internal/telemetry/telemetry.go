@@ -11,7 +11,6 @@ package telemetry
 
 import (
 	"errors"
-	"strings"
 	"sync"
 	"time"
 
@@ -67,6 +66,8 @@ type provider struct {
 	tokens    *prometheus.HistogramVec // left: type, model
 	duration  prometheus.ObserverVec   // left: model
 	token     prometheus.ObserverVec   // left: model
+	cost      *prometheus.CounterVec   // left: model, price
+	unpriced  *prometheus.CounterVec   // left: model
 }
 
 // New makes and registers the metrics.
@@ -96,7 +97,7 @@ func New(cfg Config) (*Metrics, error) {
 		m.providers[name] = &provider{
 			name: name, firstByte: d.firstByte.WithLabelValues(name),
 			tokens:   d.tokens.MustCurryWith(l).(*prometheus.HistogramVec),
-			duration: d.duration.MustCurryWith(l), token: d.token.MustCurryWith(l),
+			duration: d.duration.MustCurryWith(l), token: d.token.MustCurryWith(l), cost: d.cost.MustCurryWith(l), unpriced: d.unpriced.MustCurryWith(l),
 		}
 	}
 	return m, nil
@@ -110,7 +111,7 @@ func (m *Metrics) Begin() { m.inFlight.Inc() }
 func (m *Metrics) End(r *audit.Record, own [2]time.Duration, took time.Duration) {
 	m.inFlight.Dec()
 	p, name := m.provider(r.Provider)
-	m.exchanges.WithLabelValues(decision(r.Decision), surface(r.Path), name, class(r.Status)).Inc()
+	m.exchanges.WithLabelValues(decision(r.Decision), or(r.Surface, Other), name, class(r.Status)).Inc()
 	m.offered.Add(float64(len(r.ToolsOffered)))
 	m.hidden.Add(float64(len(r.ToolsHidden)))
 	for half, d := range own {
@@ -126,6 +127,11 @@ func (m *Metrics) End(r *audit.Record, own [2]time.Duration, took time.Duration)
 	if u := r.Usage; u != nil {
 		p.tokens.WithLabelValues("input", model).Observe(float64(u.Input))
 		p.tokens.WithLabelValues("output", model).Observe(float64(u.Output))
+		if u.Cost != nil {
+			p.cost.WithLabelValues(model, u.Price).Add(max(*u.Cost, 0))
+		} else {
+			p.unpriced.WithLabelValues(model).Inc()
+		}
 	}
 }
 
@@ -209,16 +215,11 @@ func decision(s string) string {
 	return Other
 }
 
-// surface names the surface of a path, as policy's input does.
-func surface(path string) string {
-	path, _, _ = strings.Cut(path, "?")
-	switch path {
-	case "/v1/chat/completions":
-		return "chat"
-	case "/v1/models":
-		return "models"
+func or(word, none string) string {
+	if word == "" {
+		return none
 	}
-	return Other
+	return word
 }
 
 func class(status int) string {

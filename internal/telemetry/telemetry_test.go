@@ -39,10 +39,10 @@ func metricsFor(t testing.TB) (*Metrics, *prometheus.Registry) {
 
 func finished() *audit.Record {
 	r := &audit.Record{
-		Decision: "allow", Path: "/v1/chat/completions", Provider: "openrouter", ModelLabel: "fast", Status: 200, UpstreamStatus: 200,
+		Decision: "allow", Surface: "chat", Path: "/v1/chat/completions", Provider: "openrouter", ModelLabel: "fast", Status: 200, UpstreamStatus: 200,
 		ToolsOffered: []string{"a", "b"}, ToolsHidden: []string{"c"},
 	}
-	r.SetUsage(100, 20, 0, 0, 0, false, true)
+	r.Usage = &audit.Usage{Input: 100, Output: 20, Price: audit.PriceUnknown}
 	return r
 }
 
@@ -115,6 +115,28 @@ yellowjack_policy_info{revision="r2"} 1
 	}
 }
 
+// TestCost: what is known is summed by who says so; what is not is counted, and is no cost of zero.
+func TestCost(t *testing.T) {
+	m, r := metricsFor(t)
+	for _, cost := range []float64{0.25, 0.5, 0} {
+		one := finished()
+		one.Usage.Cost, one.Usage.Price = &cost, audit.PriceTable
+		m.Begin()
+		m.End(one, [2]time.Duration{}, time.Second)
+	}
+	m.Begin()
+	m.End(finished(), [2]time.Duration{}, time.Second)
+	got := text(t, r)
+	for _, line := range []string{
+		`yellowjack_cost_usd_total{gen_ai_provider_name="openrouter",gen_ai_request_model="fast",price="table"} 0.75`,
+		`yellowjack_cost_unknown_total{gen_ai_provider_name="openrouter",gen_ai_request_model="fast"} 1`,
+	} {
+		if !strings.Contains(got, line+"\n") {
+			t.Errorf("missing: %s", line)
+		}
+	}
+}
+
 // TestNative: our own time is a native histogram for scrapers that ask for one.
 func TestNative(t *testing.T) {
 	m, r := metricsFor(t)
@@ -164,7 +186,7 @@ func TestBoundedLabels(t *testing.T) {
 func TestNoProvider(t *testing.T) {
 	m, r := metricsFor(t)
 	m.Begin()
-	m.End(&audit.Record{Decision: "refuse", Path: "/v1/models?x=y", Status: 401}, [2]time.Duration{time.Microsecond, 0}, time.Second)
+	m.End(&audit.Record{Decision: "refuse", Surface: "models", Status: 401}, [2]time.Duration{time.Microsecond, 0}, time.Second)
 	got := text(t, r)
 	if !strings.Contains(got, `yellowjack_exchanges_total{decision="refuse",provider="",status="4xx",surface="models"} 1`) || strings.Contains(got, "gen_ai_") {
 		t.Error(got)
