@@ -20,10 +20,11 @@ const (
 	maxName    = 256
 )
 
-// AddPart adds a part to the context and tells its index, unless there is nothing in it: then it is -1. Whose it is is
+// AddPart adds a part to the context and tells its index, unless there is nothing in it: then it is -1. Arguments that are
+// an object are a part even when they are none, as the text "{}" is. Whose it is is
 // filled in by the dialect.
 func (r *Request) AddPart(kind PartKind, span Span) int {
-	if !says(span.Of(r.Doc)) {
+	if raw := span.Of(r.Doc); !says(raw) && (kind != ArgumentsPart || raw[0] != '{') {
 		return -1
 	}
 	r.Parts = append(r.Parts, Part{Kind: kind, Span: span, Message: -1, Result: -1, Call: -1, Tool: -1, Media: -1})

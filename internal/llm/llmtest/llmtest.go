@@ -56,11 +56,11 @@ func play(t *testing.T, doc, edit string, parse func(doc []byte) (*llm.Request, 
 }
 
 // Edit reads an edit, a line each: "model NAME", "hide TOOL", "drop INDEX TEXT", "result INDEX TEXT", "callid INDEX ID",
-// "resultid INDEX ID", "arguments INDEX JSON", "part INDEX TEXT".
+// "calltool INDEX NAME", "resultid INDEX ID", "arguments INDEX JSON", "part INDEX TEXT".
 func Edit(t testing.TB, lines string) llm.Edit {
 	t.Helper()
 	e := llm.Edit{
-		HideTools: map[string]bool{}, DropResults: map[int]string{}, Results: map[int][]byte{}, CallIDs: map[int]string{},
+		HideTools: map[string]bool{}, DropResults: map[int]string{}, Results: map[int][]byte{}, CallIDs: map[int]string{}, CallTools: map[int]string{},
 		ResultIDs: map[int]string{}, Arguments: map[int][]byte{}, PartTexts: map[int][]byte{},
 	}
 	for line := range strings.Lines(lines) {
@@ -85,6 +85,8 @@ func Edit(t testing.TB, lines string) llm.Edit {
 			e.Results[i] = []byte(text)
 		case "callid":
 			e.CallIDs[i] = text
+		case "calltool":
+			e.CallTools[i] = text
 		case "resultid":
 			e.ResultIDs[i] = text
 		case "arguments":
