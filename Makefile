@@ -23,7 +23,7 @@ TESTFLAGS ?=
 FUZZTIME ?= 20s
 DEMO ?= fake
 
-.PHONY: help demo test test-all check build bench soak envoy redis bwrap e2e e2e-agentdojo agentdojo fmt fmt-check vet lint vuln fuzz sdks deps clean
+.PHONY: help demo test test-all check build bench soak envoy redis bwrap e2e e2e-mcp e2e-agentdojo agentdojo fmt fmt-check vet lint vuln fuzz sdks deps clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,7 @@ test-all: deps envoy redis bwrap sdks agentdojo lint vuln build fuzz $(GOTESTSUM
 	$(GO) run ./bench -short -out $(TOOLS)/bench
 	$(GOTESTSUM) --format pkgname --format-hide-empty-pkg -- -shuffle on -count 1 -timeout 20m $(TESTFLAGS) ./...
 	$(MAKE) test TESTFLAGS="-shuffle on -count 1"
+	$(MAKE) e2e-mcp
 	$(MAKE) e2e-agentdojo
 
 check: fmt-check vet ## what takes seconds: format, vet, the house's own rules
@@ -49,6 +50,9 @@ check: fmt-check vet ## what takes seconds: format, vet, the house's own rules
 
 e2e: envoy redis sdks ## only the end-to-end tests
 	$(GO) test -count 1 -timeout 20m $(TESTFLAGS) ./e2e/
+
+e2e-mcp: envoy redis bwrap sdks ## the MCP conformance suites and the official SDKs through the broker, whole; ends with the figures
+	scripts/e2e-mcp.sh
 
 e2e-agentdojo: build envoy agentdojo ## AgentDojo, all pairs: utility and attack success per suite (some 20 minutes)
 	scripts/agentdojo.sh all --out $(TOOLS)/agentdojo.json

@@ -8,6 +8,7 @@ import (
 	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/strictjson"
 	"github.com/yellowjack/yellowjack/mcpbroker/protocol"
+	"github.com/yellowjack/yellowjack/mcpbroker/relay"
 	"github.com/yellowjack/yellowjack/mcpbroker/rpc"
 )
 
@@ -129,6 +130,21 @@ func (f *found) renamed(n names, s *server, result []byte) []byte {
 		splices.Replace(p.span, llm.AppendQuoted(nil, n.joinURI(s, p.uri)))
 	}
 	return splices.Apply(result)
+}
+
+// renamedError is a server's error with the uri that it is about as clients write it.
+func (n names) renamedError(s *server, method string, e *relay.Error) *relay.Error {
+	uri, ok := rpc.Text(e.Data, "uri")
+	if method != protocol.ReadResource || !ok || n.bare != nil {
+		return e
+	}
+	data, err := rpc.Change(e.Data).SetText(n.joinURI(s, uri), "uri").Bytes()
+	if err != nil {
+		return e
+	}
+	changed := *e
+	changed.Data = data
+	return &changed
 }
 
 // forms are the texts that a client may make of a result when it hands it to a model: each piece, all of them together as is usual,

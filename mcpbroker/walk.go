@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/yellowjack/yellowjack/internal/label"
+	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/mcpbroker/protocol"
 	"github.com/yellowjack/yellowjack/mcpbroker/relay"
 	"github.com/yellowjack/yellowjack/mcpbroker/rpc"
@@ -60,7 +61,7 @@ func (b *Broker) callTool(ctx context.Context, c *relay.Call, in *set) (relay.An
 // on any list, as a template makes many.
 func (b *Broker) readResource(ctx context.Context, c *relay.Call, in *set) (relay.Answer, error) {
 	full, _ := rpc.Text(c.Params, "uri")
-	unknown := refused(rpc.CodeInvalidParams, "Resource not found")
+	unknown := noResource(full)
 	s, uri, ok := in.names.splitURI(full)
 	if !ok {
 		return b.noteUnknown(c, in, full, unknown)
@@ -189,8 +190,8 @@ func (b *Broker) walk(ctx context.Context, c *relay.Call, in *set, t *target) (r
 func (b *Broker) resume(ctx context.Context, c *relay.Call, t *target) (at *state, has earned, why string) {
 	const anew = "it does not wait for this any more; make it anew"
 	if c.State == nil {
-		if c.Inputs != nil {
-			return nil, earned{}, anew // nobody asked for them
+		if c.Inputs != nil { // they are for the server to judge, which asks again for what is missing; a state is optional
+			return &state{waits: waitsForServer}, earned{}, ""
 		}
 		return nil, earned{}, ""
 	}
@@ -299,6 +300,7 @@ func (b *Broker) heard(c *relay.Call, s *server, method string, params []byte) e
 func (b *Broker) finish(ctx context.Context, c *relay.Call, in *set, t *target, r *record, has earned, verdict policies.CallDecision, answer relay.Answer) (relay.Answer, error) {
 	switch {
 	case answer.Err != nil:
+		answer.Err = in.names.renamedError(t.server, t.method, answer.Err)
 		if err := b.c.Ledger.Remember(ctx, scopeOf(c.Principal), labelOf(verdict), []byte(answer.Err.Message), answer.Err.Data); err != nil {
 			return relay.Answer{}, errors.Join(err, r.fail("store_unavailable", "the ledger is away"))
 		}
@@ -356,6 +358,12 @@ func (b *Broker) asAnswer(s *server, err error) (relay.Answer, error) {
 
 func unavailable(s *server) relay.Answer {
 	return refused(rpc.CodeInternal, "the server "+s.name+" is not available; try again later")
+}
+
+// noResource is the error of a uri that is no resource's (2025-11-25, "Error Handling"; the edge has the code of later versions).
+func noResource(uri string) relay.Answer {
+	data := append(llm.AppendQuoted([]byte(`{"uri":`), clip(uri)), '}')
+	return relay.Answer{Err: &relay.Error{Code: rpc.CodeNoResource, Message: "Resource not found", Data: data}}
 }
 
 // objectOf is an object among a call's params, {} when there is none; false when it is something else.

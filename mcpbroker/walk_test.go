@@ -51,30 +51,25 @@ func TestRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		set, method, params, says string
 	}{
-		"a hidden tool":                {"", protocol.CallTool, `{"name":"slack__post_message"}`, "Unknown tool: slack__post_message"},
-		"one that policy has not":      {"", protocol.CallTool, `{"name":"snowflake__unlisted"}`, "Unknown tool"},
-		"one that the server has not":  {"", protocol.CallTool, `{"name":"snowflake__ghost"}`, "Unknown tool"},
-		"one of another set":           {"chat", protocol.CallTool, `{"name":"snowflake__query"}`, "Unknown tool"},
-		"another one of the set's":     {"one", protocol.CallTool, `{"name":"snowflake__drop"}`, "Unknown tool"},
-		"the server's own name":        {"", protocol.CallTool, `{"name":"query"}`, "Unknown tool"},
-		"no name":                      {"", protocol.CallTool, `{}`, "Unknown tool"},
-		"a name that is no text":       {"", protocol.CallTool, `{"name":7}`, "Unknown tool"},
-		"arguments that are none":      {"", protocol.CallTool, `{"name":"snowflake__query","arguments":[1]}`, "must be an object"},
-		"a resource that she may not":  {"", protocol.ReadResource, `{"uri":"slack+file:///a"}`, "not found"},
-		"a resource without a server":  {"", protocol.ReadResource, `{"uri":"file:///a"}`, "not found"},
-		"a prompt that she may not":    {"", protocol.GetPrompt, `{"name":"slack__hello"}`, "Unknown prompt"},
-		"a prompt to be completed":     {"", protocol.Complete, `{"ref":{"type":"ref/prompt","name":"slack__hello"},"argument":{"name":"a","value":"b"}}`, "not known"},
-		"nothing to be completed":      {"", protocol.Complete, `{}`, "not known"},
-		"a method that there is not":   {"", protocol.GetTask, `{"taskId":"x"}`, "no such method"},
-		"inputs that nobody asked for": {"", protocol.CallTool, `{"name":"snowflake__query"}`, "anew"},
+		"a hidden tool":               {"", protocol.CallTool, `{"name":"slack__post_message"}`, "Unknown tool: slack__post_message"},
+		"one that policy has not":     {"", protocol.CallTool, `{"name":"snowflake__unlisted"}`, "Unknown tool"},
+		"one that the server has not": {"", protocol.CallTool, `{"name":"snowflake__ghost"}`, "Unknown tool"},
+		"one of another set":          {"chat", protocol.CallTool, `{"name":"snowflake__query"}`, "Unknown tool"},
+		"another one of the set's":    {"one", protocol.CallTool, `{"name":"snowflake__drop"}`, "Unknown tool"},
+		"the server's own name":       {"", protocol.CallTool, `{"name":"query"}`, "Unknown tool"},
+		"no name":                     {"", protocol.CallTool, `{}`, "Unknown tool"},
+		"a name that is no text":      {"", protocol.CallTool, `{"name":7}`, "Unknown tool"},
+		"arguments that are none":     {"", protocol.CallTool, `{"name":"snowflake__query","arguments":[1]}`, "must be an object"},
+		"a resource that she may not": {"", protocol.ReadResource, `{"uri":"slack+file:///a"}`, "not found"},
+		"a resource without a server": {"", protocol.ReadResource, `{"uri":"file:///a"}`, "not found"},
+		"a prompt that she may not":   {"", protocol.GetPrompt, `{"name":"slack__hello"}`, "Unknown prompt"},
+		"a prompt to be completed":    {"", protocol.Complete, `{"ref":{"type":"ref/prompt","name":"slack__hello"},"argument":{"name":"a","value":"b"}}`, "not known"},
+		"nothing to be completed":     {"", protocol.Complete, `{}`, "not known"},
+		"a method that there is not":  {"", protocol.GetTask, `{"taskId":"x"}`, "no such method"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w.servers["slack"].set(protocol.ListPrompts, `{"name":"hello"}`)
-			a := w.call(w.sara, c.method, c.params, inSet(c.set), func(call *relay.Call) {
-				if strings.HasPrefix(name, "inputs") {
-					call.Inputs = []byte(`{}`)
-				}
-			})
+			a := w.call(w.sara, c.method, c.params, inSet(c.set))
 			says := string(a.Result)
 			if a.Err != nil {
 				says = a.Err.Message
@@ -247,6 +242,9 @@ func TestConfirm(t *testing.T) {
 			t.Errorf("a yes after %s: %s", name, got.Result)
 		}
 	}
+	if got := w.call(w.sara, protocol.CallTool, params, able(elicits), func(c *relay.Call) { c.Inputs = []byte(yes) }); !got.NeedInput {
+		t.Errorf("a yes to no question: %s", got.Result)
+	}
 	other := strings.ReplaceAll(params, "payroll", "audit")
 	asked := w.call(w.sara, protocol.CallTool, params, able(elicits))
 	if got := w.call(w.sara, protocol.CallTool, other, able(elicits), again(asked, yes)); !strings.Contains(string(got.Result), "anew") {
@@ -298,6 +296,14 @@ func TestInput(t *testing.T) {
 	}
 	if got = w.call(w.sara, protocol.CallTool, `{"name":"slack__whoami"}`, able(elicits), again(a, who)); !strings.Contains(string(got.Result), "anew") {
 		t.Errorf("another server gets the state: %s %+v", got.Result, got.Err)
+	}
+	if got = w.call(w.sara, protocol.CallTool, `{"name":"snowflake__query"}`, able(elicits), func(c *relay.Call) { c.Inputs = []byte(who) }); string(got.Result) != `{"content":[],"state":"","got":`+who+`}` {
+		t.Errorf("inputs without a state are the server's to judge: %s", got.Result)
+	}
+	const yes = `{"yellowjack_confirm":{"action":"accept","content":{"confirm":true}}}`
+	got = w.call(w.sara, protocol.CallTool, `{"name":"snowflake__transfer"}`, able(elicits), func(c *relay.Call) { c.Inputs = []byte(yes) })
+	if !strings.Contains(string(got.Result), "tools.grant") { // and stand for nothing else
+		t.Errorf("%s", got.Result)
 	}
 	if got = w.call(w.sara, protocol.CallTool, `{"name":"snowflake__query"}`, able(elicits), func(c *relay.Call) { c.State, c.Inputs = []byte("mine"), []byte(who) }); !strings.Contains(string(got.Result), "anew") {
 		t.Errorf("a state that is none: %s", got.Result)
@@ -477,6 +483,12 @@ func TestServersErrors(t *testing.T) {
 	})
 	if a := w.call(w.sara, protocol.CallTool, `{"name":"snowflake__query"}`); a.Err == nil || a.Err.Code != -32000 || string(a.Err.Data) != `{"n":1.0}` {
 		t.Errorf("%+v", a)
+	}
+	s.answers(func(*relay.Call) (relay.Answer, error) {
+		return relay.Answer{Err: &relay.Error{Code: rpc.CodeNoResource, Message: "no", Data: []byte(`{"uri":"file:///x","v":1.0}`)}}, nil
+	})
+	if a := w.call(w.sara, protocol.ReadResource, `{"uri":"snowflake+file:///x"}`); a.Err == nil || a.Err.Code != rpc.CodeNoResource || string(a.Err.Data) != `{"uri":"snowflake+file:///x","v":1.0}` {
+		t.Errorf("%+v", a.Err)
 	}
 	s.answers(func(*relay.Call) (relay.Answer, error) { return relay.Answer{}, errors.New("dial 10.0.0.7: secret") })
 	if a := w.call(w.sara, protocol.CallTool, `{"name":"snowflake__query"}`); a.Err == nil || strings.Contains(a.Err.Message, "10.0.0.7") || !strings.Contains(a.Err.Message, "snowflake") {

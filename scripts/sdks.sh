@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Puts the real openai SDKs and the real MCP servers, pinned, where the end-to-end tests look for them: .tools/venv, .tools/js and
-# .tools/mcpservers. Does nothing when the pins have not changed.
+# Puts the real openai SDKs, the real MCP servers, the official MCP SDKs and the MCP conformance suites, pinned, where the end-to-end
+# tests look for them: .tools/venv, .tools/js, .tools/mcpservers and .tools/mcp. Does nothing when the pins have not changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,14 +9,16 @@ fresh() { # fresh STAMP FILE…: the files are as they were when the stamp was m
 }
 stamp() { cat "${@:2}" | sha256sum >"$1"; }
 
-venv=.tools/venv
-if ! fresh $venv/.pins e2e/py/requirements.txt; then
-  rm -rf $venv
-  python3 -m venv $venv
-  $venv/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps -r e2e/py/requirements.txt
-  $venv/bin/python -m pip check
-  stamp $venv/.pins e2e/py/requirements.txt
-fi
+venv() { # venv FOLDER PINS: the packages that PINS pins, in FOLDER
+  fresh "$1/.pins" "$2" && return
+  rm -rf "$1"
+  python3 -m venv "$1"
+  "$1/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps -r "$2"
+  "$1/bin/python" -m pip check
+  stamp "$1/.pins" "$2"
+}
+venv .tools/venv e2e/py/requirements.txt
+venv .tools/mcp/venv e2e/mcp/py/requirements.txt
 
 npm_project() { # npm_project FOLDER PINS: the packages that PINS pins, in FOLDER
   fresh "$1/.pins" "$2/package.json" "$2/package-lock.json" && return
@@ -28,3 +30,4 @@ npm_project() { # npm_project FOLDER PINS: the packages that PINS pins, in FOLDE
 }
 npm_project .tools/js e2e/js
 npm_project .tools/mcpservers e2e/mcpservers
+npm_project .tools/mcp/js e2e/mcp/js

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -59,8 +60,10 @@ func (e *Edge) sessionOf(w http.ResponseWriter, r *http.Request, p *identity.Pri
 		fail(w, http.StatusNotFound, nil, &relay.Error{Code: rpc.CodeInvalidRequest, Message: "there is no such session; begin with initialize"})
 		return nil, false
 	}
-	if v := r.Header.Get(protocol.HeaderVersion); v != "" && v != c.version {
-		fail(w, http.StatusBadRequest, nil, &relay.Error{Code: rpc.CodeInvalidRequest, Message: protocol.HeaderVersion + " is not the version of the session"})
+	// The version is that of the session: a client should name it, and one that names another of them is heard all the same
+	// (2025-11-25, "Protocol Version Header").
+	if v := r.Header.Get(protocol.HeaderVersion); v != "" && !slices.Contains(protocol.LegacyVersions(), v) {
+		fail(w, http.StatusBadRequest, nil, &relay.Error{Code: rpc.CodeInvalidRequest, Message: protocol.HeaderVersion + " is no version that has sessions here"})
 		return nil, false
 	}
 	return c, true

@@ -38,7 +38,8 @@ func TestSession(t *testing.T) {
 	}{
 		"a call":            {list, nil, 200, `"id":"a","result":{"content"`},
 		"with its version":  {list, []string{"MCP-Protocol-Version", "2025-11-25"}, 200, `"result"`},
-		"another version":   {list, []string{"MCP-Protocol-Version", "2025-06-18"}, 400, "-32600"},
+		"another version":   {list, []string{"MCP-Protocol-Version", "2025-06-18"}, 200, `"result"`},
+		"a modern version":  {list, []string{"MCP-Protocol-Version", "2026-07-28"}, 400, "-32600"},
 		"no version at all": {list, []string{"MCP-Protocol-Version", "0"}, 400, "-32600"},
 		"no session":        {list, []string{"Mcp-Session-Id", ""}, 400, "-32600"},
 		"stolen":            {list, []string{"Authorization", "Bearer " + w.tokens["mallory"]}, 404, "-32600"},

@@ -155,7 +155,7 @@ func (e *Edge) settle(m *rpc.Message, call *relay.Call, a relay.Answer, err erro
 	case err != nil:
 		return nil, e.asError(err, call.Method)
 	case a.Err != nil:
-		return nil, a.Err
+		return nil, modernError(a.Err)
 	case len(a.Result) == 0 || a.Result[0] != '{':
 		return nil, &relay.Error{Code: rpc.CodeInternal, Message: "the server gave no result"}
 	}
@@ -171,6 +171,9 @@ func (e *Edge) settle(m *rpc.Message, call *relay.Call, a relay.Answer, err erro
 	} else if rpc.Raw(result, "resultType") == nil {
 		result, err = rpc.Change(result).SetText(protocol.ResultComplete, "resultType").Bytes()
 	}
+	if err == nil && !a.NeedInput && protocol.Cacheable(call.Method) {
+		result, err = cacheable(result)
+	}
 	if err == nil && call.Method == protocol.Listen {
 		result, err = subscribed(result, m.ID)
 	}
@@ -178,6 +181,30 @@ func (e *Edge) settle(m *rpc.Message, call *relay.Call, a relay.Answer, err erro
 		return nil, e.asError(err, call.Method)
 	}
 	return result, nil
+}
+
+// cacheable says how long a result may be kept, where its server did not, and for whom ("Caching"): what one principal may read need
+// not be another's, whatever the server says.
+func cacheable(result []byte) ([]byte, error) {
+	edit := rpc.Change(result)
+	if rpc.Raw(result, "ttlMs") == nil {
+		edit.Set([]byte("0"), "ttlMs")
+	}
+	if scope, _ := rpc.Text(result, "cacheScope"); scope != protocol.ScopePrivate {
+		edit.SetText(protocol.ScopePrivate, "cacheScope")
+	}
+	return edit.Bytes()
+}
+
+// modernError is an error as this version has it: what has no code of its own any more gets the one that took its place ("Resource Not
+// Found").
+func modernError(e *relay.Error) *relay.Error {
+	if e.Code != rpc.CodeNoResource {
+		return e
+	}
+	changed := *e
+	changed.Code = rpc.CodeInvalidParams
+	return &changed
 }
 
 // statusOf is the HTTP status of an error in the modern era: what is wrong with the request itself is a 400, a method that does not

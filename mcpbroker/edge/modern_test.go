@@ -114,6 +114,26 @@ func TestModernCall(t *testing.T) {
 	}
 }
 
+// TestModernResource: a result says how long it may be kept and that it is one principal's, whatever its server says; and what is not
+// there has the code of the version.
+func TestModernResource(t *testing.T) {
+	w := newWorld(t, nil)
+	for uri, want := range map[string]string{
+		"public": `{"contents":[],"ttlMs":7,"cacheScope":"private","resultType":"complete"}`,
+		"x":      `"resultType":"complete","ttlMs":0,"cacheScope":"private"}`,
+		"gone":   `"error":{"code":-32602,"message":"Resource not found","data":{"uri":"gone"}}`,
+	} {
+		if status, answer := w.modern(protocol.ReadResource, `"uri":"`+uri+`",`, ""); status != 200 || !strings.Contains(answer, want) {
+			t.Errorf("%s: %d %s", uri, status, answer)
+		}
+	}
+	id, _ := w.initialize(protocol.V20251125, "")
+	read := `{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"gone"}}`
+	if status, answer := w.post(read, "Mcp-Session-Id", id); status != 200 || !strings.Contains(answer, "-32002") {
+		t.Errorf("of a session: %d %s", status, answer)
+	}
+}
+
 func TestModernInput(t *testing.T) {
 	w := newWorld(t, nil)
 	if status, answer := w.modern(protocol.CallTool, `"name":"ask",`, ""); status != 400 || !strings.Contains(answer, `-32021`) || !strings.Contains(answer, `{"requiredCapabilities":{"elicitation":{}}}`) {

@@ -53,7 +53,14 @@ func (b *behind) Call(ctx context.Context, c *relay.Call) (relay.Answer, error) 
 		}
 	}
 	name, _ := rpc.Text(c.Params, "name")
+	if c.Method == protocol.ReadResource {
+		name, _ = rpc.Text(c.Params, "uri")
+	}
 	switch name {
+	case "public":
+		return result(`{"contents":[],"ttlMs":7,"cacheScope":"public"}`)
+	case "gone":
+		return relay.Answer{Err: &relay.Error{Code: rpc.CodeNoResource, Message: "Resource not found", Data: []byte(`{"uri":"gone"}`)}}, nil
 	case "progress":
 		_ = c.Notify(protocol.NotifyProgress, []byte(`{"progressToken":"t","progress":1}`))
 		_ = c.Notify(protocol.NotifyMessage, []byte(`{"level":"debug","data":"quiet"}`))
