@@ -2,7 +2,9 @@ package extproc
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -194,16 +196,34 @@ func (x *exchange) onRequestBody(body []byte) []reply {
 		return x.refuse(refuse.New(http.StatusInternalServerError, refuse.Internal, "the request could not be rewritten", "apply: %v", err))
 	}
 	x.record.BytesIn = len(plain)
+	authorized, refused := x.authorize(key, upstream)
+	if refused != nil {
+		return x.refuse(refused)
+	}
 	x.phase = awaitResponse
-	out := []reply{x.forward(key, upstream, len(body) != len(plain) || &upstream[0] != &body[0])}
+	out := []reply{x.forward(authorized, upstream, len(body) != len(plain) || &upstream[0] != &body[0])}
 	// An answer takes minutes: of the request only what its half needs stays in memory.
 	x.wanted = &llm.Request{Model: wanted.Model, MoreModels: wanted.MoreModels, Choices: wanted.Choices, Stream: wanted.Stream}
 	x.request = headerView{}
 	return out
 }
 
-// forward sends the cleaned request to the target with the paying key.
-func (x *exchange) forward(key credential.Key, body []byte, changed bool) reply {
+// authorize makes the headers with which the paying key authorizes the request as it will leave.
+func (x *exchange) authorize(key credential.Key, body []byte) ([]header, *refuse.Refusal) {
+	made, err := key.Authorize(x.ctx, x.target.KeyHeader, http.MethodPost, x.target.Host, x.target.Endpoint(x.surface.op), body)
+	if err != nil {
+		return nil, refuse.New(http.StatusBadGateway, refuse.UpstreamUnavailable, "the gateway cannot get what "+x.target.Provider+" wants of it; try again, or tell its operators",
+			"credential %s: %v", key.ID, err)
+	}
+	var out []header
+	for _, name := range slices.Sorted(maps.Keys(made)) {
+		out = append(out, header{strings.ToLower(name), made.Get(name)})
+	}
+	return out, nil
+}
+
+// forward sends the cleaned request to the target with the paying key's headers.
+func (x *exchange) forward(authorized []header, body []byte, changed bool) reply {
 	t := x.target
 	m := mutation{
 		set: []header{
@@ -215,12 +235,7 @@ func (x *exchange) forward(key credential.Key, body []byte, changed bool) reply 
 		},
 		remove: x.request.unwanted(towardsUpstream),
 	}
-	if secret := key.Reveal(); secret != "" {
-		if t.KeyHeader == route.BearerHeader {
-			secret = "Bearer " + secret
-		}
-		m.set = append(m.set, header{t.KeyHeader, secret})
-	}
+	m.set = append(m.set, authorized...)
 	if t.Referer != "" && x.request.get("http-referer") == "" {
 		m.set = append(m.set, header{"http-referer", t.Referer})
 	}

@@ -106,7 +106,7 @@ func newWorld(t testing.TB) *world {
 	t.Cleanup(w.engine.Close)
 	w.table, err = route.New(cfg)
 	must(err)
-	w.keys, err = credential.New(credential.FromConfig(cfg.Credentials))
+	w.keys, err = credential.New(credential.FromConfig(cfg.Credentials, func(conf.Credential) credential.Source { return nil }))
 	must(err)
 
 	w.store, w.storeKeys = store.Memory(store.MemoryConfig{}), store.RandomKeys()

@@ -81,7 +81,7 @@ func compose(ctx context.Context, cfg *conf.Config, log *slog.Logger, wrap func(
 	}
 	g.closers = append(g.closers, closeQuarantine)
 
-	keys, err := credential.New(credential.FromConfig(cfg.Credentials))
+	keys, err := credential.New(credential.FromConfig(cfg.Credentials, sourceOf))
 	if err != nil {
 		return nil, err
 	}

@@ -67,7 +67,7 @@ func checkConfig(ctx context.Context, file string, stdout, stderr io.Writer) err
 	if err != nil {
 		return err
 	}
-	if _, err := credential.New(credential.FromConfig(cfg.Credentials)); err != nil {
+	if _, err := credential.New(credential.FromConfig(cfg.Credentials, sourceOf)); err != nil {
 		return err
 	}
 	if _, err := pricesOf(cfg); err != nil {

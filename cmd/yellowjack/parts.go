@@ -9,9 +9,11 @@ import (
 
 	"github.com/yellowjack/yellowjack/envoy"
 	"github.com/yellowjack/yellowjack/internal/conf"
+	"github.com/yellowjack/yellowjack/internal/credential"
 	"github.com/yellowjack/yellowjack/internal/identity"
 	"github.com/yellowjack/yellowjack/internal/price"
 	"github.com/yellowjack/yellowjack/internal/route"
+	"github.com/yellowjack/yellowjack/internal/upstreamauth"
 )
 
 // identityConfig is the identity step's part of a configuration.
@@ -31,6 +33,26 @@ func identityConfig(cfg *conf.Config, delegation []byte, log *slog.Logger) ident
 		})
 	}
 	return out
+}
+
+// sourceOf makes what a credential has in the place of a plain key; nil where it has one.
+func sourceOf(c conf.Credential) credential.Source {
+	switch {
+	case c.OAuth != nil:
+		return upstreamauth.ClientCredentials{
+			TokenURL: c.OAuth.TokenURL, ClientID: c.OAuth.ClientID, Secret: c.OAuth.ClientSecret.Reveal, Scopes: c.OAuth.Scopes, Audience: c.OAuth.Audience,
+		}.New()
+	case c.Google != nil:
+		g := upstreamauth.Google{Scopes: c.Google.Scopes}
+		if !c.Google.Key.IsZero() {
+			g.File = func() ([]byte, error) {
+				text, err := c.Google.Key.Reveal()
+				return []byte(text), err
+			}
+		}
+		return g.New()
+	}
+	return nil
 }
 
 // pricesOf is the table of prices of a configuration.

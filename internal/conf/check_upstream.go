@@ -172,7 +172,35 @@ func (d *decoder) credentials(c *Config) {
 			cr.ID = own
 		}
 		d.unique(ids, p.with("id"), cr.ID, "is another credential's id too")
-		d.readable(p.with("secret"), cr.Secret)
+		d.payment(p, cr)
+	}
+}
+
+// payment checks what a credential is: exactly one of a secret, client credentials and a Google identity.
+func (d *decoder) payment(p path, cr *Credential) {
+	given := 0
+	for _, key := range []string{"secret", "oauth", "google"} {
+		if _, ok := d.lines[p.with(key).id()]; ok {
+			given++
+		}
+	}
+	if given != 1 {
+		d.bad(p, "wants exactly one of secret, oauth and google", "write secret: {file: path} for a key")
+		return
+	}
+	d.readable(p.with("secret"), cr.Secret)
+	if o := cr.OAuth; o != nil {
+		d.readable(p.with("oauth").with("client_secret"), o.ClientSecret)
+		if o.TokenURL != "" {
+			if u, ok := d.webURL(p.with("oauth").with("token_url"), o.TokenURL); ok && u.Scheme == "http" && !isLoopback(u) {
+				d.bad(p.with("oauth").with("token_url"), "is reached without TLS: the client's secret can be read on the way", "use https")
+			}
+		}
+	}
+	if g := cr.Google; g != nil && !g.Key.IsZero() {
+		if _, err := g.Key.Reveal(); err != nil { // a document, in which there are spaces
+			d.bad(p.with("google").with("key"), err.Error(), "name the file of a service account's key")
+		}
 	}
 }
 

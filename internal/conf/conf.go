@@ -178,14 +178,33 @@ type Model struct {
 	Candidates []string `yaml:"candidates" required:"true"`
 }
 
-// Credential is one provider key and who may use it: a user, a team, or (neither given) everyone.
+// Credential is one provider key, or what makes its tokens, and who may use it: a user, a team, or (neither given) everyone.
 type Credential struct {
 	// ID names the key in the audit; empty means a name made of the other fields.
 	ID       string `yaml:"id"`
 	Provider string `yaml:"provider" required:"true"`
 	User     string `yaml:"user"`
 	Team     string `yaml:"team"`
-	Secret   Secret `yaml:"secret" required:"true"`
+	Secret   Secret `yaml:"secret"`
+	// OAuth and Google are in the place of Secret, for a provider that takes access tokens.
+	OAuth  *CredentialOAuth  `yaml:"oauth"`
+	Google *CredentialGoogle `yaml:"google"`
+}
+
+// CredentialOAuth are the gateway's client credentials at an authorization server, such as Entra's for Azure.
+type CredentialOAuth struct {
+	TokenURL     string   `yaml:"token_url" required:"true"`
+	ClientID     string   `yaml:"client_id" required:"true"`
+	ClientSecret Secret   `yaml:"client_secret" required:"true"`
+	Scopes       []string `yaml:"scopes"`
+	Audience     string   `yaml:"audience"`
+}
+
+// CredentialGoogle is a Google identity.
+type CredentialGoogle struct {
+	// Key is the JSON of a service account's key or of a workload identity federation; none is the machine's own identity.
+	Key    Secret   `yaml:"key"`
+	Scopes []string `yaml:"scopes"`
 }
 
 // Policies says what decides.

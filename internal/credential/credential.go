@@ -26,6 +26,7 @@ type Entry struct {
 	User     string
 	Team     string
 	Secret   conf.Secret
+	Source   Source // in the place of Secret, for a provider that takes no plain key
 }
 
 // who is the part of a generated id that says for whom an entry is.
@@ -56,11 +57,11 @@ type teamKey struct {
 	key  Key
 }
 
-// FromConfig is the entries of a configuration.
-func FromConfig(list []conf.Credential) []Entry {
+// FromConfig is the entries of a configuration; source makes what one has in the place of a secret, or nil.
+func FromConfig(list []conf.Credential, source func(conf.Credential) Source) []Entry {
 	out := make([]Entry, len(list))
 	for i, c := range list {
-		out[i] = Entry{ID: c.ID, Provider: c.Provider, User: c.User, Team: c.Team, Secret: c.Secret}
+		out[i] = Entry{ID: c.ID, Provider: c.Provider, User: c.User, Team: c.Team, Secret: c.Secret, Source: source(c)}
 	}
 	return out
 }
@@ -95,12 +96,16 @@ func (s *Store) add(e Entry, ids map[string]bool) error {
 		return errors.New("another credential has the same id")
 	}
 	ids[e.ID] = true
-	value, err := e.Secret.Reveal()
-	if err != nil {
-		return fmt.Errorf("secret: %w", err)
-	}
-	if strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return errors.New("secret: holds characters that no key has")
+	key := Key{ID: e.ID, source: e.Source}
+	if e.Source == nil {
+		value, err := e.Secret.Reveal()
+		if err != nil {
+			return fmt.Errorf("secret: %w", err)
+		}
+		if strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			return errors.New("secret: holds characters that no key has")
+		}
+		key = newKey(e.ID, value)
 	}
 	p := s.providers[e.Provider]
 	if p == nil {
@@ -108,7 +113,6 @@ func (s *Store) add(e Entry, ids map[string]bool) error {
 		s.providers[e.Provider] = p
 	}
 	errTie := errors.New("another credential is for the same provider and the same people")
-	key := newKey(e.ID, value)
 	switch {
 	case e.User != "":
 		if _, ok := p.users[e.User]; ok {

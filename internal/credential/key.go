@@ -1,9 +1,11 @@
 package credential
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 )
 
 const redacted = "[redacted]"
@@ -15,6 +17,13 @@ type Key struct {
 	// The value is inside a function: fmt prints unexported fields of a struct that holds a Key without asking the
 	// Key how, even through a pointer, and of a function it can print only the address.
 	value func() string
+	// source makes what a provider that takes no plain key wants, anew for each request; nil: value is the key.
+	source Source
+}
+
+// Source makes the headers that authorize a request as it will leave; body is all of it.
+type Source interface {
+	Authorize(ctx context.Context, method, host, path string, body []byte) (http.Header, error)
 }
 
 func newKey(id, text string) Key { return Key{ID: id, value: func() string { return text }} }
@@ -28,6 +37,22 @@ func (k Key) Reveal() string {
 		return ""
 	}
 	return k.value()
+}
+
+// Authorize gives the headers that authorize a request as it will leave: the key in the header that is named (in authorization, behind
+// Bearer), or what its source makes of the request. Of the zero Key there are none.
+func (k Key) Authorize(ctx context.Context, header, method, host, path string, body []byte) (http.Header, error) {
+	if k.source != nil {
+		return k.source.Authorize(ctx, method, host, path, body)
+	}
+	value := k.Reveal()
+	if value == "" {
+		return nil, nil
+	}
+	if header = http.CanonicalHeaderKey(header); header == "Authorization" {
+		value = "Bearer " + value
+	}
+	return http.Header{header: {value}}, nil
 }
 
 // String redacts.
