@@ -22,7 +22,7 @@ var all = flag.Bool("mcp.all", false, "run the whole of the MCP conformance suit
 // conformance is one of the suites.
 type conformance struct {
 	version string
-	other   string // the fixture that speaks only the other era
+	other   string   // the fixture that speaks only the other era
 	args    []string // of the whole suite
 	one     []string // of one scenario
 	sample  []string // what runs without -mcp.all

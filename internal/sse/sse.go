@@ -31,6 +31,9 @@ type Event struct {
 	Data    []byte // the data lines, joined by LF
 	Comment bool   // nothing but comments (or nothing at all): no field
 	HasData bool   // there was a data line, so a client sees an event
+	ID      string // the last id field
+	HasID   bool   // there was one
+	Retry   string // the last retry field that is a number: milliseconds; "" when there is none
 }
 
 // Reader cuts a stream into events. Use one per stream, from one goroutine.
@@ -47,6 +50,9 @@ type Reader struct {
 
 	// The event that is being read.
 	name   string
+	id     string
+	hasID  bool
+	retry  string
 	data   [2]int // of the only data line, while there is one
 	lines  int    // of data
 	field  bool
@@ -181,8 +187,13 @@ func (r *Reader) read(text [2]int) error {
 	case "": // a comment
 	case "event":
 		r.field, r.name = true, string(r.buf[value:text[1]])
-	case "id", "retry":
+	case "id":
+		r.field, r.hasID, r.id = true, true, string(r.buf[value:text[1]])
+	case "retry":
 		r.field = true
+		if number := r.buf[value:text[1]]; digits(number) {
+			r.retry = string(number)
+		}
 	default:
 		return ErrGrammar
 	}
@@ -206,7 +217,7 @@ func (r *Reader) addData(from, to int) {
 
 // dispatch ends the event at its blank line.
 func (r *Reader) dispatch(next int) Event {
-	e := Event{Raw: r.buf[r.start:next:next], Name: r.name, Comment: !r.field, HasData: r.lines > 0}
+	e := Event{Raw: r.buf[r.start:next:next], Name: r.name, Comment: !r.field, HasData: r.lines > 0, ID: r.id, HasID: r.hasID, Retry: r.retry}
 	switch {
 	case r.lines == 1:
 		e.Data = r.buf[r.data[0]:r.data[1]:r.data[1]]
@@ -217,7 +228,17 @@ func (r *Reader) dispatch(next int) Event {
 	}
 	r.start = next
 	r.name, r.lines, r.field = "", 0, false
+	r.id, r.hasID, r.retry = "", false, ""
 	return e
+}
+
+func digits(text []byte) bool {
+	for _, c := range text {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return len(text) > 0
 }
 
 // breaksElsewhere finds what is no line end here but is one to some library (Python's splitlines has eight more).

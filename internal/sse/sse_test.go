@@ -20,7 +20,7 @@ func read(stream []byte, cuts []int, limit int) (string, error) {
 			if err != nil || !ok {
 				return err
 			}
-			fmt.Fprintf(&out, "%q name=%q data=%q comment=%v has=%v\n", e.Raw, e.Name, e.Data, e.Comment, e.HasData)
+			fmt.Fprintf(&out, "%q name=%q data=%q comment=%v has=%v%s\n", e.Raw, e.Name, e.Data, e.Comment, e.HasData, place(e))
 		}
 	}
 	for len(stream) > 0 {
@@ -46,6 +46,18 @@ func read(stream []byte, cuts []int, limit int) (string, error) {
 	return out.String(), err
 }
 
+// place is what an event says of its place in the stream.
+func place(e Event) string {
+	out := ""
+	if e.HasID {
+		out += fmt.Sprintf(" id=%q", e.ID)
+	}
+	if e.Retry != "" {
+		out += " retry=" + e.Retry
+	}
+	return out
+}
+
 func TestEvents(t *testing.T) {
 	for _, c := range []struct{ name, in, want string }{
 		{"plain", "data: a\n\n", `"data: a\n\n" name="" data="a" comment=false has=true`},
@@ -61,7 +73,7 @@ func TestEvents(t *testing.T) {
 "data: c\ndata: d\n\n" name="" data="c\nd" comment=false has=true`},
 		{"comment", ": OPENROUTER PROCESSING\n\n", `": OPENROUTER PROCESSING\n\n" name="" data="" comment=true has=false`},
 		{"comment and data", ": x\ndata: y\n\n", `": x\ndata: y\n\n" name="" data="y" comment=false has=true`},
-		{"named", "event: a\nevent: b\nid: 1\nretry: 3\ndata: x\n\n", `"event: a\nevent: b\nid: 1\nretry: 3\ndata: x\n\n" name="b" data="x" comment=false has=true`},
+		{"named", "event: a\nevent: b\nid: 1\nretry: 3\ndata: x\n\n", `"event: a\nevent: b\nid: 1\nretry: 3\ndata: x\n\n" name="b" data="x" comment=false has=true id="1" retry=3`},
 		{"no data", "event: a\n\n", `"event: a\n\n" name="a" data="" comment=false has=false`},
 		{"blank lines", "\n\ndata: a\n\n", `"\n" name="" data="" comment=true has=false
 "\n" name="" data="" comment=true has=false

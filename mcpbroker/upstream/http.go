@@ -146,6 +146,7 @@ type events struct {
 	u      *Upstream
 	body   io.ReadCloser
 	reader *sse.Reader
+	at     place
 	ended  bool // the body
 	closed bool // the reader
 }
@@ -154,6 +155,9 @@ func (s *events) next() (*rpc.Message, error) {
 	buf := make([]byte, 32<<10)
 	for {
 		e, ok, err := s.reader.Next()
+		if ok {
+			s.at.note(e)
+		}
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("%w: %w", ErrInvalid, err)

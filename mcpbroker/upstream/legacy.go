@@ -210,6 +210,9 @@ func (u *Upstream) begin(ctx context.Context, c *relay.Call, s *legacySession) (
 		cancel()
 		return nil, false, fmt.Errorf("%w: status %d", ErrInvalid, resp.status)
 	}
+	if u.locals == nil {
+		resp.stream = &lasting{u: u, ctx: streaming, c: c, s: s, now: resp.stream}
+	}
 	x = &exchange{session: s, id: id, stream: resp.stream, reply: func(ctx context.Context, doc []byte) error { return u.post(ctx, c, s, doc) }}
 	x.end = func() { resp.close(); cancel() }
 	return x, false, nil
@@ -377,6 +380,7 @@ func (u *Upstream) legacyListen(ctx context.Context, c *relay.Call) (relay.Answe
 		return relay.Answer{}, context.Canceled
 	}
 	pause := firstPause
+	var at place
 	for ctx.Err() == nil {
 		began := time.Now()
 		s, err := u.session(ctx, c)
@@ -384,7 +388,7 @@ func (u *Upstream) legacyListen(ctx context.Context, c *relay.Call) (relay.Answe
 			err = u.subscribe(ctx, c, s)
 		}
 		if err == nil {
-			err = u.hear(ctx, c, s)
+			err = u.hear(ctx, c, s, &at)
 		}
 		if errors.Is(err, errNoStream) {
 			<-ctx.Done()
@@ -395,7 +399,7 @@ func (u *Upstream) legacyListen(ctx context.Context, c *relay.Call) (relay.Answe
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(pause):
+		case <-time.After(max(pause, at.retry)):
 		}
 		pause = min(2*pause, maxPause)
 	}
@@ -427,14 +431,19 @@ func (u *Upstream) subscribe(ctx context.Context, c *relay.Call, s *legacySessio
 	})
 }
 
-// hear reads the server's own stream until it ends.
-func (u *Upstream) hear(ctx context.Context, c *relay.Call, s *legacySession) error {
-	resp, err := u.send(ctx, c, http.MethodGet, nil, s.headers())
+// hear reads the server's own stream until it ends, from where it was.
+func (u *Upstream) hear(ctx context.Context, c *relay.Call, s *legacySession, at *place) error {
+	h := s.headers()
+	if at.last != "" {
+		h.Set(protocol.HeaderLastEventID, at.last)
+	}
+	resp, err := u.send(ctx, c, http.MethodGet, nil, h)
 	switch {
 	case err != nil:
 		return err
 	case resp.status == http.StatusNotFound && s.id != "":
 		u.dropSession(c, s)
+		*at = place{}
 		return fmt.Errorf("%w: the session is not known", ErrInvalid)
 	case resp.status == http.StatusMethodNotAllowed || resp.status == http.StatusNotFound:
 		return errNoStream
@@ -442,6 +451,10 @@ func (u *Upstream) hear(ctx context.Context, c *relay.Call, s *legacySession) er
 		return fmt.Errorf("%w: status %d", ErrInvalid, resp.status)
 	}
 	defer resp.close()
+	if e, ok := resp.stream.(*events); ok {
+		e.at = *at
+		defer func() { *at = e.at }()
+	}
 	for {
 		m, err := resp.next()
 		switch {
