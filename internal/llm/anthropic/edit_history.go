@@ -93,9 +93,9 @@ func (w *editor) isServer(at *resultPlace) bool { return blockKinds[at.kind].ser
 func (w *editor) renameCall(i int, name string) {
 	at := &w.lay.calls[i]
 	switch {
-	case w.dead[i], at.server && at.mcp.Len() == 0:
+	case w.dead[i], at.own:
 		return
-	case at.server:
+	case at.mcp.Len() > 0:
 		w.s.Replace(at.mcp, llm.AppendQuoted(nil, name))
 	}
 	w.s.Replace(w.r.Calls[i].ToolSpan, llm.AppendQuoted(nil, name))

@@ -30,6 +30,7 @@ type spot struct{ list, index int }
 
 type callPlace struct {
 	server   bool     // runs inside the provider
+	own      bool     // is of a tool of the provider's, whose name is no word of anybody's
 	mcp      llm.Span // the value of its server's name; empty when it has none
 	at       spot
 	answered bool // its result was seen
@@ -174,23 +175,15 @@ func (p *parser) readField(name string, f field) error {
 	case kind == strictjson.Object || kind == strictjson.Array:
 		err = p.readAsked(name)
 	default:
-		_, err = p.r.Skip()
-		p.req.AddFeature(name, p.textAt(span.Start))
+		var text string
+		text, _, err = p.r.String()
+		p.req.AddFeature(name, text)
 	}
 	span.End = p.r.Offset()
 	if err == nil && (f.class == prose || f.class == asked && name != "mcp_servers" && (kind == strictjson.Object || kind == strictjson.Array)) {
 		p.req.AddOutside(span)
 	}
 	return err
-}
-
-// textAt is the value that begins at a place and was read last, decoded where it is a string.
-func (p *parser) textAt(start int) string {
-	raw := p.doc[start:p.r.Offset()]
-	if text, err := strictjson.AppendUnquote(nil, raw); err == nil {
-		return string(text)
-	}
-	return string(raw)
 }
 
 // readAsked reads a list or an object that is asked of policy, and notes what it asks for by name.

@@ -106,10 +106,10 @@ func (p *parser) readBlockMember(b *block, name string) error {
 			}
 			return p.failHere("", "must be a string")
 		}
-		before, start := len(p.req.Parts), p.r.Next()
+		before := len(p.req.Parts)
 		err = p.textPart(llm.TextPart)
-		if name == "title" && err == nil {
-			b.media.Name = llm.Clip(p.textAt(start))
+		if name == "title" && len(p.req.Parts) > before {
+			b.media.Name = llm.Clip(string(p.req.Text(p.req.Parts[before])))
 		}
 		if b.kind == "text" && len(p.req.Parts) > before {
 			p.noteText(before)

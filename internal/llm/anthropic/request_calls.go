@@ -26,7 +26,7 @@ func (p *parser) addCall(b *block) error {
 		p.servers[b.id] = len(p.req.Calls)
 	}
 	p.req.Calls = append(p.req.Calls, call)
-	p.lay.calls = append(p.lay.calls, callPlace{server: b.is.server, mcp: b.server, at: b.at})
+	p.lay.calls = append(p.lay.calls, callPlace{server: b.is.server, own: b.kind == "server_tool_use", mcp: b.server, at: b.at})
 	return nil
 }
 
