@@ -2,7 +2,9 @@ package extproc
 
 import (
 	"github.com/yellowjack/yellowjack/internal/hold"
+	holdanthropic "github.com/yellowjack/yellowjack/internal/hold/anthropic"
 	"github.com/yellowjack/yellowjack/internal/llm"
+	"github.com/yellowjack/yellowjack/internal/llm/anthropic"
 	"github.com/yellowjack/yellowjack/internal/llm/embeddings"
 	"github.com/yellowjack/yellowjack/internal/llm/openaichat"
 	"github.com/yellowjack/yellowjack/internal/strictjson"
@@ -18,8 +20,15 @@ type dialect struct {
 	gate  func(hold.Config) gate
 	// failed appends the event by which a stream ends in the middle; its body is a refusal's.
 	failed func(dst, body []byte) []byte
-	stream string // the media type of a stream
-	quiet  []byte // an event that means nothing, for a client that waits; nil: the dialect has none
+	stream string // the media type of a stream; "" is none, and no stream is read
+
+	// passes are headers of the dialect's own that go upstream, sets those that do where the client sends none, and asks says what of
+	// policy they ask for.
+	passes []string
+	sets   []header
+	asks   func(headerView) ([]llm.Feature, error)
+
+	quiet []byte // an event that means nothing, for a client that waits; nil: the dialect has none
 }
 
 // wholeAnswer is an answer that is not streamed.
@@ -47,9 +56,45 @@ const eventStream = "text/event-stream"
 const comment = ": a tool call is being checked\n\n"
 
 // dialects are all that are spoken.
-type dialects struct{ chat, embeddings *dialect }
+type dialects struct{ chat, embeddings, messages, count *dialect }
 
-func allDialects() dialects { return dialects{chat: chatDialect(), embeddings: embeddingsDialect()} }
+func allDialects() dialects {
+	return dialects{chat: chatDialect(), embeddings: embeddingsDialect(), messages: messagesDialect(), count: countDialect()}
+}
+
+// messagesDialect is Anthropic's.
+func messagesDialect() *dialect {
+	d := countDialect()
+	d.whole = func(doc []byte, l strictjson.Limits) (wholeAnswer, error) {
+		a, err := anthropic.ParseResponse(doc, l)
+		if err != nil {
+			return wholeAnswer{}, err
+		}
+		return wholeAnswer{a.Model, a.Calls, a.Usage, a.Error, a.Rewrite}, nil
+	}
+	d.gate = func(c hold.Config) gate { return holdanthropic.New(c) }
+	d.failed, d.stream, d.quiet = anthropic.AppendError, eventStream, []byte(comment)
+	return d
+}
+
+// countDialect counts the tokens of a request of Anthropic's Messages, whose body is the same.
+func countDialect() *dialect {
+	return &dialect{
+		parse: func(doc []byte, _ surface, l strictjson.Limits) (*llm.Request, error) {
+			return anthropic.ParseRequest(doc, l)
+		},
+		apply: anthropic.Apply,
+		whole: func(doc []byte, l strictjson.Limits) (wholeAnswer, error) {
+			a, err := anthropic.ParseCount(doc, l)
+			if err != nil {
+				return wholeAnswer{}, err
+			}
+			return wholeAnswer{failed: a.Error, rewrite: a.Rewrite}, nil
+		},
+		passes: []string{anthropic.VersionHeader, anthropic.BetaHeader}, sets: []header{{anthropic.VersionHeader, anthropic.Version}},
+		asks: func(h headerView) ([]llm.Feature, error) { return anthropic.Betas(h.all(anthropic.BetaHeader)) },
+	}
+}
 
 // embeddingsDialect never streams, and no stream of it is read.
 func embeddingsDialect() *dialect {

@@ -30,6 +30,7 @@ type exchange struct {
 	phase    phase
 	shape    refuse.Shape
 	surface  surface
+	query    string       // the request's, without a credential; the surface may have it
 	table    *route.Table // in force when the exchange began
 	finished bool         // the last message was sent: a clean end is safe
 	failed   error        // the stream must end with an error status
@@ -210,7 +211,7 @@ func (x *exchange) onRequestBody(body []byte) []reply {
 
 // authorize makes the headers with which the paying key authorizes the request as it will leave.
 func (x *exchange) authorize(key credential.Key, body []byte) ([]header, *refuse.Refusal) {
-	made, err := key.Authorize(x.ctx, x.target.KeyHeader, http.MethodPost, x.target.Host, x.target.Endpoint(x.surface.op), body)
+	made, err := key.Authorize(x.ctx, x.target.KeyHeader, http.MethodPost, x.target.Host, x.endpoint(), body)
 	if err != nil {
 		return nil, refuse.New(http.StatusBadGateway, refuse.UpstreamUnavailable, "the gateway cannot get what "+x.target.Provider+" wants of it; try again, or tell its operators",
 			"credential %s: %v", key.ID, err)
@@ -229,13 +230,18 @@ func (x *exchange) forward(authorized []header, body []byte, changed bool) reply
 		set: []header{
 			{headers.Cluster, t.Cluster},
 			{":authority", t.Host},
-			{":path", t.Endpoint(x.surface.op)},
+			{":path", x.endpoint()},
 			{"accept-encoding", "identity"},
 			contentLength(len(body)),
 		},
-		remove: x.request.unwanted(towardsUpstream),
+		remove: x.request.unwanted(x.towardsUpstream),
 	}
 	m.set = append(m.set, authorized...)
+	for _, h := range x.surface.dialect.sets {
+		if x.request.get(h.name) == "" {
+			m.set = append(m.set, h)
+		}
+	}
 	if t.Referer != "" && x.request.get("http-referer") == "" {
 		m.set = append(m.set, header{"http-referer", t.Referer})
 	}
@@ -249,6 +255,20 @@ func (x *exchange) forward(authorized []header, body []byte, changed bool) reply
 		body = nil
 	}
 	return forwardRequest(m, body, x.metadata())
+}
+
+// endpoint is the path that is called, with the request's query where the surface has one.
+func (x *exchange) endpoint() string {
+	path := x.target.Endpoint(x.surface.op)
+	if x.query != "" {
+		path += "?" + x.query
+	}
+	return path
+}
+
+// towardsUpstream tells whether a client's header goes upstream: one that all dialects have, or one of this.
+func (x *exchange) towardsUpstream(name string) bool {
+	return towardsUpstream(name) || slices.Contains(x.surface.dialect.passes, name)
 }
 
 // except leaves out of remove what set sets: Envoy removes after it sets.

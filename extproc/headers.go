@@ -48,10 +48,10 @@ func towardsUpstream(name string) bool {
 func towardsClient(name string) bool {
 	switch name {
 	case "content-type", "date", "cache-control", "retry-after", "retry-after-ms", "x-should-retry", "x-request-id",
-		"openai-processing-ms", "openai-version", "x-generation-id", "transfer-encoding", "content-length":
+		"request-id", "openai-processing-ms", "openai-version", "x-generation-id", "transfer-encoding", "content-length":
 		return true
 	}
-	return strings.HasPrefix(name, "x-ratelimit-")
+	return strings.HasPrefix(name, "x-ratelimit-") || strings.HasPrefix(name, "anthropic-ratelimit-")
 }
 
 // unwanted lists the names in v that keep refuses, once each. Pseudo-headers are Envoy's and never listed.

@@ -10,6 +10,7 @@ import (
 	"github.com/yellowjack/yellowjack/internal/headers"
 	"github.com/yellowjack/yellowjack/internal/identity"
 	"github.com/yellowjack/yellowjack/internal/llm"
+	"github.com/yellowjack/yellowjack/internal/llm/anthropic"
 	"github.com/yellowjack/yellowjack/internal/llm/openaichat"
 	"github.com/yellowjack/yellowjack/internal/refuse"
 	"github.com/yellowjack/yellowjack/internal/route"
@@ -23,8 +24,8 @@ func (x *exchange) authenticate(h headerView, query string) (*identity.Principal
 	if refused != nil {
 		return nil, refused
 	}
-	if rest := identity.StripQuery(query); rest != "" {
-		return nil, refuse.New(http.StatusBadRequest, refuse.UnknownField, "this path takes no query parameters", "query parameters")
+	if x.query = identity.StripQuery(query); x.query != "" && x.query != x.surface.query {
+		return nil, refuse.New(http.StatusBadRequest, refuse.UnknownField, "this path does not take these query parameters", "query parameters")
 	}
 	if x.internal {
 		return x.delegated(token)
@@ -66,6 +67,12 @@ func (x *exchange) admit(p *identity.Principal) *refuse.Refusal {
 func (x *exchange) parseRequest(body []byte) (*llm.Request, *refuse.Refusal) {
 	l := x.s.cfg.Limits
 	wanted, err := x.surface.dialect.parse(body, x.surface, strictjson.Limits{MaxBytes: l.RequestBytes, MaxDepth: l.JSONDepth})
+	if err == nil && x.surface.dialect.asks != nil {
+		var asked []llm.Feature
+		if asked, err = x.surface.dialect.asks(x.request); err == nil {
+			wanted.Features = append(wanted.Features, asked...)
+		}
+	}
 	if err == nil {
 		return wanted, nil
 	}
@@ -221,13 +228,29 @@ func (x *exchange) listModels() []reply {
 	if err != nil || len(allowed) != len(named) {
 		return x.refuse(refuse.New(http.StatusForbidden, refuse.PolicyError, "the policy could not be evaluated; ask its authors", "policy.models: %v", err))
 	}
-	var list []openaichat.Model
+	mine := named[:0]
 	for i, m := range named {
 		if allowed[i] {
-			list = append(list, openaichat.Model{ID: m.Named, OwnedBy: m.Provider})
+			mine = append(mine, m)
 		}
 	}
-	return x.answer(http.StatusOK, []header{{"content-type", "application/json"}}, openaichat.ModelList(list), "models")
+	return x.answer(http.StatusOK, []header{{"content-type", "application/json"}}, x.modelList(mine), "models")
+}
+
+// modelList writes models as the API of the client's SDK does: Anthropic's names its version.
+func (x *exchange) modelList(all []policies.Model) []byte {
+	if x.request.get(anthropic.VersionHeader) != "" {
+		list := make([]anthropic.Model, len(all))
+		for i, m := range all {
+			list[i] = anthropic.Model{ID: m.Named, Name: m.Named}
+		}
+		return anthropic.ModelList(list)
+	}
+	list := make([]openaichat.Model, len(all))
+	for i, m := range all {
+		list[i] = openaichat.Model{ID: m.Named, OwnedBy: m.Provider}
+	}
+	return openaichat.ModelList(list)
 }
 
 // jsonContent tells whether a content type is JSON in UTF-8.

@@ -18,12 +18,16 @@ type surface struct {
 	native  string   // the provider of a native surface; "" is the router's
 	model   string   // that the path names; "" where the body does
 	method  string
+	query   string // that it may have, and goes upstream with it
 }
 
 const modelList = "models"
 
 // served lists the paths of the router's surface.
-const served = "/v1/chat/completions, /v1/embeddings or /v1/models"
+const served = "/v1/chat/completions, /v1/messages, /v1/messages/count_tokens, /v1/embeddings or /v1/models"
+
+// anthropicBeta is the query with which Anthropic's SDKs call what is beta.
+const anthropicBeta = "beta=true"
 
 // surfaceOf names the surface; unknown paths and methods are refused.
 func (s *Service) surfaceOf(method, path string, table *route.Table) (surface, *refuse.Refusal) {
@@ -45,6 +49,10 @@ func (s *Service) routerSurface(path string) (surface, bool) {
 	switch path {
 	case "/v1/chat/completions":
 		return surface{name: "chat", op: route.Chat, dialect: s.speaks.chat, method: http.MethodPost}, true
+	case "/v1/messages":
+		return surface{name: "messages", op: route.Messages, dialect: s.speaks.messages, method: http.MethodPost, query: anthropicBeta}, true
+	case "/v1/messages/count_tokens":
+		return surface{name: "count_tokens", op: route.CountTokens, dialect: s.speaks.count, method: http.MethodPost, query: anthropicBeta}, true
 	case "/v1/embeddings":
 		return surface{name: "embeddings", op: route.Embeddings, dialect: s.speaks.embeddings, method: http.MethodPost}, true
 	case "/v1/models":

@@ -52,17 +52,20 @@ identity:
     - {name: corp, issuer: ISSUER, jwks: JWKS, audiences: [yellowjack], email_domains: [example.com]}
 providers:
   mock: {base_url: "http://127.0.0.1:9100/v1", models: [small, secret-large]}
+  claude: {dialect: anthropic, base_url: "http://127.0.0.1:9200", models: [sonnet]}
 default_provider: mock
 models:
   fast: {candidates: [mock/small]}
 credentials:
   - {provider: mock, team: finance, secret: {file: KEY}}
   - {provider: mock, user: sara@example.com, secret: {file: KEY2}}
+  - {provider: claude, secret: {file: KEY}}
 policies:
   data:
     models:
       fast: {allow: ["*"]}
       mock/small: {allow: ["*"]}
+      claude/sonnet: {allow: ["*"]}
     providers:
       mock: {byok: ["group:byok"]}
     tools:

@@ -209,7 +209,7 @@ func TestExample(t *testing.T) {
 		t.Fatalf("the whole example was accepted: %v", err)
 	}
 	want := map[string]bool{
-		"identity.virtual_keys": true, "providers.anthropic.dialect": true,
+		"identity.virtual_keys":  true,
 		"models.fast.candidates": true, "mcp.servers.github.auth.flow": true,
 	}
 	for _, e := range errs {
