@@ -129,30 +129,35 @@ func (c call) wire(choice, index int) toolCall {
 
 // whole answers at once.
 func (s *script) whole(w http.ResponseWriter, req *request) error {
+	c := s.base(req, "chat.completion")
+	for i := range req.N {
+		m := &content{Role: "assistant"}
+		if text := strings.Join(s.texts, " "); text != "" {
+			m.Content = &text
+		}
+		for n, call := range s.of(i) {
+			if call.kind == "legacy" {
+				m.FunctionCall = &function{Name: call.name, Arguments: call.args}
+			} else {
+				m.ToolCalls = append(m.ToolCalls, call.wire(i, n))
+			}
+		}
+		reason := s.reason(i)
+		c.Choices = append(c.Choices, choice{Index: i, Message: m, FinishReason: &reason, NativeReason: &reason})
+	}
+	if !s.noUsage {
+		c.Usage = s.usage(req)
+	}
+	c.Error = s.midError
+	return s.sendWhole(w, c)
+}
+
+// sendWhole sends an answer, or the body that the script has in its place.
+func (s *script) sendWhole(w http.ResponseWriter, answer any) error {
 	body := []byte(s.rawBody)
 	if s.rawBody == "" {
-		c := s.base(req, "chat.completion")
-		for i := range req.N {
-			m := &content{Role: "assistant"}
-			if text := strings.Join(s.texts, " "); text != "" {
-				m.Content = &text
-			}
-			for n, call := range s.of(i) {
-				if call.kind == "legacy" {
-					m.FunctionCall = &function{Name: call.name, Arguments: call.args}
-				} else {
-					m.ToolCalls = append(m.ToolCalls, call.wire(i, n))
-				}
-			}
-			reason := s.reason(i)
-			c.Choices = append(c.Choices, choice{Index: i, Message: m, FinishReason: &reason, NativeReason: &reason})
-		}
-		if !s.noUsage {
-			c.Usage = s.usage(req)
-		}
-		c.Error = s.midError
 		var err error
-		if body, err = json.Marshal(c); err != nil {
+		if body, err = json.Marshal(answer); err != nil {
 			return err
 		}
 	}
@@ -210,8 +215,15 @@ type plain struct{ io.Writer }
 
 func (plain) Close() error { return nil }
 
-// misbehave does what replaces an answer; false is: go on and answer.
-func (s *script) misbehave(w http.ResponseWriter, r *http.Request) (bool, error) {
+// chatError is an error as OpenRouter says it.
+func chatError(status int, message string) any {
+	return apiError{Error: errorBody{
+		Message: message, Code: status, Metadata: map[string]any{"provider_name": "Fake", "raw": "the fake provider was told to"},
+	}, UserID: "user_fake"}
+}
+
+// misbehave does what replaces an answer, with errors in the form of an API; false is: go on and answer.
+func (s *script) misbehave(w http.ResponseWriter, r *http.Request, failure func(status int, message string) any) (bool, error) {
 	switch {
 	case s.reset:
 		abort(w)
@@ -231,9 +243,7 @@ func (s *script) misbehave(w http.ResponseWriter, r *http.Request) (bool, error)
 		if message == "" {
 			message = "Provider returned error"
 		}
-		writeJSON(w, s.status, apiError{Error: errorBody{
-			Message: message, Code: s.status, Metadata: map[string]any{"provider_name": "Fake", "raw": "the fake provider was told to"},
-		}, UserID: "user_fake"})
+		writeJSON(w, s.status, failure(s.status, message))
 	default:
 		return false, nil
 	}

@@ -16,6 +16,8 @@
 // The wire is OpenRouter's: `: OPENROUTER PROCESSING` comments before the first chunk, a role chunk, deltas, the chunk
 // that finishes a choice, a usage chunk with the cost which repeats the finish, `[DONE]`.
 //
+// It speaks Anthropic's Messages too (anthropic.go), by the same scripts.
+//
 // Everything received is recorded (Received, Await, GET /_received), with headers and body as they arrived, and with how
 // the exchange ended: that a client's going away reached the provider can be asserted.
 package provider
@@ -220,6 +222,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serve routes.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, body []byte) error {
 	switch path := strings.TrimPrefix(r.URL.Path, "/api"); {
+	case path == "/v1/models" && r.Method == http.MethodGet && r.Header.Get("Anthropic-Version") != "":
+		writeJSON(w, http.StatusOK, messageModels(s.cfg.Models))
 	case path == "/v1/models" && r.Method == http.MethodGet:
 		list := []map[string]any{}
 		for _, m := range s.cfg.Models {
@@ -228,6 +232,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, body []byte) erro
 		writeJSON(w, http.StatusOK, map[string]any{"object": "list", "data": list})
 	case path == "/v1/chat/completions" && r.Method == http.MethodPost:
 		return s.chat(w, r, body)
+	case path == "/v1/messages" && r.Method == http.MethodPost:
+		return s.messages(w, r, body)
+	case path == "/v1/messages/count_tokens" && r.Method == http.MethodPost:
+		return countTokens(w, body)
 	default:
 		writeJSON(w, http.StatusNotFound, apiError{Error: errorBody{Message: "no such path", Code: http.StatusNotFound}})
 	}
@@ -244,7 +252,7 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request, body []byte) error
 	if err := pause(r.Context(), script.slow); err != nil {
 		return err
 	}
-	if handled, err := script.misbehave(w, r); handled {
+	if handled, err := script.misbehave(w, r, chatError); handled {
 		return err
 	}
 	if req.Stream && script.rawBody == "" {

@@ -9,6 +9,7 @@ import (
 // script is what one request makes the model do.
 type script struct {
 	texts  []string
+	thinks []string // where an API has a place for it
 	calls  []call
 	chunks int    // a text is cut into so many; 0 by words
 	finish string // instead of the right one
@@ -51,6 +52,7 @@ type call struct {
 // parse reads one line; false is a line that is no directive.
 //
 //	say TEXT                     text
+//	think TEXT                   what the model thinks, in an API that shows it
 //	call[@CHOICE] NAME ARGS      a tool call; several are parallel ones; ARGS is sent as it stands
 //	legacy NAME ARGS             a function_call
 //	custom NAME TEXT             a call of a custom tool
@@ -85,6 +87,8 @@ func (s *script) parse(line string) bool {
 	switch verb {
 	case "say":
 		s.texts = append(s.texts, rest)
+	case "think":
+		s.thinks = append(s.thinks, rest)
 	case "call", "legacy", "custom":
 		if first == "" {
 			return false

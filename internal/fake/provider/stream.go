@@ -24,12 +24,17 @@ type streamer struct {
 
 // stream answers by events.
 func (s *script) stream(w http.ResponseWriter, r *http.Request, req *request) error {
+	return s.send(w, r, req, (*streamer).play)
+}
+
+// send plays a stream.
+func (s *script) send(w http.ResponseWriter, r *http.Request, req *request, play func(*streamer) error) error {
 	w.Header().Set("Content-Type", s.media("text/event-stream"))
 	s.headers(w)
 	out := s.encoded(w)
 	w.WriteHeader(http.StatusOK)
 	st := &streamer{s: s, req: req, w: w, out: out, r: r}
-	err := st.play()
+	err := play(st)
 	if err != nil && !errors.Is(err, errEnded) {
 		return err
 	}
@@ -77,33 +82,47 @@ func (st *streamer) play() error {
 
 // text sends a choice's text, by words or in as many chunks as the script says.
 func (st *streamer) text(choice int) error {
-	for n, t := range st.s.texts {
+	for _, piece := range st.s.said() {
+		if err := st.chunk(choice, &content{Content: &piece}, ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// said is the text in the pieces in which it is sent.
+func (s *script) said() []string {
+	var out []string
+	for n, t := range s.texts {
 		if n > 0 {
 			t = " " + t
 		}
 		size := 0
-		if st.s.chunks > 0 {
-			size = max(1, (len(t)+st.s.chunks-1)/st.s.chunks)
+		if s.chunks > 0 {
+			size = max(1, (len(t)+s.chunks-1)/s.chunks)
 		}
 		for t != "" {
-			cut := size
+			end := size
 			if size == 0 {
-				if cut = 1 + strings.IndexByte(t[1:], ' '); cut == 0 {
-					cut = len(t)
+				if end = 1 + strings.IndexByte(t[1:], ' '); end == 0 {
+					end = len(t)
 				}
 			}
-			cut = min(cut, len(t))
-			for cut < len(t) && !utf8.RuneStart(t[cut]) {
-				cut++
-			}
-			piece := t[:cut]
-			if err := st.chunk(choice, &content{Content: &piece}, ""); err != nil {
-				return err
-			}
-			t = t[cut:]
+			var piece string
+			piece, t = cut(t, end)
+			out = append(out, piece)
 		}
 	}
-	return nil
+	return out
+}
+
+// cut cuts a piece off, never within a letter.
+func cut(text string, size int) (piece, rest string) {
+	size = min(size, len(text))
+	for size < len(text) && !utf8.RuneStart(text[size]) {
+		size++
+	}
+	return text[:size], text[size:]
 }
 
 // mishap is what the script has happen between text and calls.
@@ -164,17 +183,9 @@ func (st *streamer) calls(choice int) error {
 
 // piece sends the next piece of a call's arguments.
 func (st *streamer) piece(choice, index int, c call, rest *string) error {
-	size := st.s.fragment
-	if size <= 0 {
-		size = max(1, (len(c.args)+1)/2)
-	}
 	first := len(*rest) == len(c.args)
-	cut := min(size, len(*rest))
-	for cut < len(*rest) && !utf8.RuneStart((*rest)[cut]) {
-		cut++
-	}
-	piece := (*rest)[:cut]
-	*rest = (*rest)[cut:]
+	var piece string
+	piece, *rest = cut(*rest, st.s.fragmentOf(c.args))
 	if err := st.chunk(choice, c.delta(index, piece), ""); err != nil {
 		return err
 	}
@@ -185,6 +196,14 @@ func (st *streamer) piece(choice, index int, c call, rest *string) error {
 		return pause(st.r.Context(), st.s.hold)
 	}
 	return nil
+}
+
+// fragmentOf is how long the pieces of arguments are.
+func (s *script) fragmentOf(arguments string) int {
+	if s.fragment > 0 {
+		return s.fragment
+	}
+	return max(1, (len(arguments)+1)/2)
 }
 
 func (c call) head(choice, index int) *content {
