@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"maps"
 	"slices"
 	"strings"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"github.com/yellowjack/yellowjack/internal/conf"
@@ -73,12 +71,9 @@ func checkConfig(ctx context.Context, file string, stdout, stderr io.Writer) err
 	if _, err := pricesOf(cfg); err != nil {
 		return err
 	}
-	engine, err := policies.New(ctx, policies.Config{
-		Folder: cfg.Policies.Bundle, Data: cfg.Policies.Data, Timeout: cfg.Policies.Timeout,
-		Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
-	})
+	engine, err := engineOf(ctx, cfg)
 	if err != nil {
-		return fmt.Errorf("policies: %w", inConfig(cfg, err))
+		return err
 	}
 	defer engine.Close()
 	for _, w := range cfg.Warnings {

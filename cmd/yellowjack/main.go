@@ -95,6 +95,7 @@ environment, never from the configuration itself. Logs go to stderr.`,
 		newEnvoyCmd(),
 		newConfigCmd(),
 		newPolicyCmd(),
+		newMCPCmd(),
 		newQuarantineCmd(),
 		newVersionCmd(),
 	)
