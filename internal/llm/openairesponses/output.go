@@ -27,7 +27,7 @@ type Item struct {
 	Call   llm.ToolCall // of a CallItem; Complete fills in its arguments
 	Texts  []ItemText   // of a message and a thought, those too in which nothing is said
 	Secret llm.Span     // encrypted content, the value; empty when there is none
-	Said   []byte       // the arguments as they stand, of a string decoded; of a custom tool its input
+	Said   []byte       // the arguments as they stand, of a string decoded; of a custom tool its input; nobody changes it
 	Given  bool         // it has arguments, if only empty ones
 	Span   llm.Span
 
@@ -183,7 +183,6 @@ func (it *Item) readSaid(r *strictjson.Reader, bit mask) error {
 		return err
 	}
 	it.said, err = r.Skip()
-	it.Given = it.said.Len() > 0
 	return err
 }
 
@@ -284,6 +283,17 @@ func (it *Item) classify(r *strictjson.Reader, name, space, environment, executi
 	}
 	return nil
 }
+
+// Keep copies what stands in the item, so that it outlives the document.
+func (it *Item) Keep(doc []byte) {
+	if it.saidKind != strictjson.String {
+		it.Said = append([]byte(nil), it.said.Of(doc)...)
+	}
+	it.Texts = nil
+}
+
+// IsText tells whether the arguments of a call are a text, and no value of their own.
+func (it *Item) IsText() bool { return items[it.Type].tool == "" || it.saidKind == strictjson.String }
 
 // Complete checks a call that is all there, and sets its arguments. doc is the document that the item is of; cut tells that
 // the answer ended before it was complete.

@@ -108,6 +108,9 @@ func (a *Response) read(r *strictjson.Reader) error {
 	})
 }
 
+// Says tells whether it repeats what was said.
+func (a *Response) Says() bool { return len(TextOf(a.Doc, a.summed)) > 0 }
+
 // Cut tells whether the answer ended before it was complete.
 func (a *Response) Cut() bool { return a.Status != "" && a.Status != "completed" }
 

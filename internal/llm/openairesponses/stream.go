@@ -1,8 +1,6 @@
 package openairesponses
 
 import (
-	"strings"
-
 	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/strictjson"
 )
@@ -128,10 +126,10 @@ type Event struct {
 	Part     ItemText
 	Response Response
 
-	sequence llm.Span
-	logprobs llm.Span
-	spans    [6]llm.Span
-	seen     bool // the part, the item or the response
+	sequence                      llm.Span
+	logprobs                      llm.Span
+	spans                         [6]llm.Span
+	hasItem, hasPart, hasResponse bool
 }
 
 // wholes are the members with all of a text or of arguments.
@@ -187,13 +185,13 @@ func (e *Event) member(r *strictjson.Reader, name string, place *[3]int) (err er
 	case "logprobs":
 		e.logprobs, err = r.Skip()
 	case "item":
-		e.seen = true
+		e.hasItem = true
 		err = readItem(r, &e.Item)
 	case "part":
-		e.seen = true
+		e.hasPart = true
 		err = readText(r, &e.Part)
 	case "response":
-		e.seen = true
+		e.hasResponse = true
 		e.Response = Response{Doc: e.Doc}
 		err = e.Response.read(r)
 	case "choices":
@@ -231,12 +229,12 @@ func (e *Event) settle(r *strictjson.Reader, place [3]int) error {
 	needs := false
 	switch e.Kind {
 	case Opening, Ending, Failing:
-		needs = !e.seen
+		needs = !e.hasResponse
 	case ItemBegin, ItemEnd:
-		needs = !e.seen || e.Output < 0
+		needs = !e.hasItem || e.Output < 0
 	case TextBegin, TextEnd:
 		e.Index = place[e.Place]
-		needs = !e.seen || e.Output < 0 || e.Index < 0
+		needs = !e.hasPart || e.Output < 0 || e.Index < 0
 		e.Part.Place, e.Part.Index, e.Member = e.Place, e.Index, e.Part.Member
 	case TextDelta, TextDone:
 		e.Index = place[e.Place]
@@ -288,25 +286,18 @@ func (e *Event) forgetOdds(s *llm.Splices) {
 	}
 }
 
-// SetOutput puts the items in the place of those of the event's response that are given, by their index; nil takes one out.
-func (e *Event) SetOutput(s *llm.Splices, with map[int][]byte) {
-	a := &e.Response
-	spans := make([]llm.Span, len(a.Items))
-	for i := range a.Items {
-		spans[i] = a.Items[i].Span
-		if item := with[i]; item != nil {
-			s.Replace(spans[i], item)
-		}
+// Drop takes items out of the output of the event's response: those that gone tells, by their index.
+func (e *Event) Drop(s *llm.Splices, gone func(i int) bool) {
+	spans := make([]llm.Span, len(e.Response.Items))
+	for i := range e.Response.Items {
+		spans[i] = e.Response.Items[i].Span
 	}
-	s.Remove(spans, func(i int) bool {
-		item, given := with[i]
-		return given && item == nil
-	})
+	s.Remove(spans, gone)
 }
 
 // SetSummed puts another text in the place of what some providers repeat of the whole output.
-func (e *Event) SetSummed(s *llm.Splices, texts []string) {
+func (e *Event) SetSummed(s *llm.Splices, text []byte) {
 	if e.Response.summed.Len() > 0 {
-		s.Replace(e.Response.summed, llm.AppendQuoted(nil, strings.Join(texts, "")))
+		s.Replace(e.Response.summed, llm.AppendQuoted(nil, text))
 	}
 }

@@ -51,45 +51,58 @@ func (m *Message) event(dst []byte, kind string, rest func(b []byte) []byte) []b
 }
 
 func appendEvent(dst []byte, kind string, named bool, number int64, rest func(b []byte) []byte) []byte {
-	doc := append(append([]byte(`{"type":"`), kind...), '"')
-	if number >= 0 {
-		doc = appendInt(append(doc, `,"sequence_number":`...), number)
-	}
-	doc = append(rest(doc), '}')
 	name := ""
 	if named {
 		name = kind
 	}
-	return sse.AppendEvent(dst, name, doc)
+	return sse.AppendEvent(dst, name, eventDoc(kind, number, rest))
 }
 
-// deltas are the types of the events with a piece of a text or of arguments.
-func deltaType(place byte, member string) string {
+func eventDoc(kind string, number int64, rest func(b []byte) []byte) []byte {
+	doc := append(append([]byte(`{"type":"`), kind...), '"')
+	if number >= 0 {
+		doc = appendInt(append(doc, `,"sequence_number":`...), number)
+	}
+	return append(rest(doc), '}')
+}
+
+// Piece is a piece of a text of an item, in an event of our own.
+type Piece struct {
+	Key    Key
+	Member string
+	ItemID string
+	Output int   // index of the item
+	Number int64 // sequence number; -1: events have none
+	Text   []byte
+}
+
+// Type is the event's.
+func (p *Piece) Type() string {
 	switch {
-	case place == SummaryText:
+	case p.Key.Place == SummaryText:
 		return "response.reasoning_summary_text.delta"
-	case member == "reasoning":
+	case p.Member == "reasoning":
 		return "response.reasoning_text.delta"
-	case member == "refusal":
+	case p.Member == "refusal":
 		return "response.refusal.delta"
 	}
 	return "response.output_text.delta"
 }
 
-// AppendDelta appends an event with a piece of a text of an item.
-func AppendDelta(dst []byte, key Key, member, itemID string, output int, named bool, number int64, text []byte) []byte {
+// Doc is the event's data.
+func (p *Piece) Doc() []byte {
 	index := `,"content_index":`
-	if key.Place == SummaryText {
+	if p.Key.Place == SummaryText {
 		index = `,"summary_index":`
 	}
-	return appendEvent(dst, deltaType(key.Place, member), named, number, func(b []byte) []byte {
-		b = appendInt(append(b, `,"output_index":`...), int64(output))
-		b = appendInt(append(b, index...), int64(key.Index))
-		b = llm.AppendQuoted(append(b, `,"item_id":`...), itemID)
-		if key.Place == ContentText && member == "content" {
+	return eventDoc(p.Type(), p.Number, func(b []byte) []byte {
+		b = appendInt(append(b, `,"output_index":`...), int64(p.Output))
+		b = appendInt(append(b, index...), int64(p.Key.Index))
+		b = llm.AppendQuoted(append(b, `,"item_id":`...), p.ItemID)
+		if p.Type() == "response.output_text.delta" {
 			b = append(b, `,"logprobs":[]`...)
 		}
-		return llm.AppendQuoted(append(b, `,"delta":`...), text)
+		return llm.AppendQuoted(append(b, `,"delta":`...), p.Text)
 	})
 }
 
