@@ -70,6 +70,10 @@ var rules = []rule{
 		reason: "a model is called in one place, by the gateway's own internal listener; everything else edits the bytes that somebody else sends",
 	},
 	{
+		imports: []string{"github.com/aws"}, only: []string{"internal/upstreamauth/aws"},
+		reason: "AWS' SDK signs and finds credentials, in one place; what it would read of a stream or an answer we read ourselves, strictly",
+	},
+	{
 		imports: []string{"policies", "internal/hold/…", "internal/audit", "internal/identity"}, not: []string{"internal/quarantine/…"},
 		reason: "quarantine takes values and returns values: who asks, what policy says and what goes on record is the walk's",
 	},
