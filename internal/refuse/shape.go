@@ -15,6 +15,7 @@ const (
 	OpenAI Shape = iota
 	Anthropic
 	Gemini
+	Bedrock
 	JSONRPC
 	Plain
 )
@@ -28,6 +29,8 @@ func (s Shape) String() string {
 		return "anthropic"
 	case Gemini:
 		return "gemini"
+	case Bedrock:
+		return "bedrock"
 	case JSONRPC:
 		return "jsonrpc"
 	default:
@@ -48,6 +51,8 @@ func ShapeOf(path string) Shape {
 		return Anthropic
 	case strings.Contains(path, "/v1beta/"), strings.Contains(path, ":generateContent"), strings.Contains(path, ":streamGenerateContent"):
 		return Gemini
+	case strings.Contains(path, "/model/"):
+		return Bedrock
 	default:
 		return OpenAI
 	}
@@ -65,6 +70,14 @@ func (r *Refusal) ContentType(s Shape) string {
 		return "text/plain; charset=utf-8"
 	}
 	return "application/json"
+}
+
+// ErrorType is what the header x-amzn-errortype says, by which AWS' SDKs choose the exception; "" in every other shape.
+func (r *Refusal) ErrorType(s Shape) string {
+	if s != Bedrock {
+		return ""
+	}
+	return r.awsType()
 }
 
 // Body writes the refusal as the caller's API writes an error. It holds the client's text, the code and the decision's
@@ -86,6 +99,8 @@ func (r *Refusal) Body(s Shape, decisionID string) []byte {
 				Metadata: map[string]string{"decision_id": decisionID},
 			}},
 		}})
+	case Bedrock:
+		return marshal(awsError{Type: r.awsType(), Message: r.Client, Reason: r.Code, DecisionID: decisionID})
 	case JSONRPC:
 		return marshal(rpcError{Version: "2.0", Error: rpcDetail{
 			Code: r.rpcCode(), Message: r.Client, Data: rpcData{Code: r.Code, DecisionID: decisionID},
@@ -131,6 +146,15 @@ type geminiDetail struct {
 	Reason   string            `json:"reason"`
 	Domain   string            `json:"domain"`
 	Metadata map[string]string `json:"metadata"`
+}
+
+// awsError is that of AWS' REST services in JSON. The exception's name is in it for a stream, and for clients that lose the
+// header. Our own code is no "code": SDKs would take that for the exception.
+type awsError struct {
+	Type       string `json:"__type"`
+	Message    string `json:"message"`
+	Reason     string `json:"reason"`
+	DecisionID string `json:"decision_id"`
 }
 
 // rpcError is JSON-RPC 2.0, section 5.1. The id is null: a request refused before it was parsed has none that we know.
@@ -209,6 +233,26 @@ func (r *Refusal) geminiStatus() string {
 		return "INTERNAL"
 	}
 	return "INVALID_ARGUMENT"
+}
+
+// awsType is the exception that Bedrock has for this status.
+func (r *Refusal) awsType() string {
+	switch r.Status {
+	case http.StatusUnauthorized:
+		return "UnrecognizedClientException"
+	case http.StatusForbidden:
+		return "AccessDeniedException"
+	case http.StatusNotFound:
+		return "ResourceNotFoundException"
+	case http.StatusTooManyRequests:
+		return "ThrottlingException"
+	case http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return "ServiceUnavailableException"
+	}
+	if r.Status >= http.StatusInternalServerError {
+		return "InternalServerException"
+	}
+	return "ValidationException"
 }
 
 // rpcCode is JSON-RPC's own code where it has one, else one of the range it leaves to servers.
