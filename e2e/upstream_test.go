@@ -211,8 +211,10 @@ func TestHeld(t *testing.T) {
 	}
 	defer res.Body.Close()
 	var texts, comments, call time.Duration
+	all := ""
 	lines := bufio.NewScanner(res.Body)
 	for lines.Scan() {
+		all += lines.Text() + "\n"
 		switch line := lines.Text(); {
 		case strings.Contains(line, `"now"`):
 			texts = time.Since(began)
@@ -223,7 +225,7 @@ func TestHeld(t *testing.T) {
 		}
 	}
 	if lines.Err() != nil || texts == 0 || texts > 4*time.Second || comments <= texts || comments > 4900*time.Millisecond || call < 5*time.Second {
-		t.Errorf("%v: the text came after %v, a comment after %v, the call after %v", lines.Err(), texts, comments, call)
+		t.Errorf("%v: the text came after %v, a comment after %v, the call after %v\n%s", lines.Err(), texts, comments, call, all)
 	}
 }
 
