@@ -270,10 +270,10 @@ func quotedList(all []string) []byte {
 	return append(out, ']')
 }
 
-// follow hears of a server's resources for one client.
+// follow hears of a server's resources for one client, in the session of its calls.
 func (b *Broker) follow(ctx context.Context, c *relay.Call, in *set, s *server, uris []string) {
 	params := append(append([]byte(`{"notifications":{"resourceSubscriptions":`), quotedList(uris)...), "}}"...)
-	b.hear(ctx, s, c.Principal, params, func(method string, params []byte) error {
+	b.hear(ctx, s, c.Principal, params, withoutTasks(c.Capabilities), func(method string, params []byte) error {
 		if method != protocol.NotifyUpdated {
 			return nil
 		}
@@ -314,7 +314,7 @@ func (e *entry) watch(p *identity.Principal) {
 	}
 	const params = `{"notifications":{"toolsListChanged":true,"promptsListChanged":true,"resourcesListChanged":true}}`
 	first := true
-	e.b.hear(ctx, e.s, p, []byte(params), func(method string, _ []byte) error {
+	e.b.hear(ctx, e.s, p, []byte(params), []byte(relayed), func(method string, _ []byte) error {
 		if method == protocol.NotifyAcknowledged {
 			if !first { // what changed while nobody heard is not known
 				e.stale(tools, prompts, resources, templates)
@@ -348,12 +348,12 @@ func (e *entry) expire(ctx context.Context) {
 
 // hear listens to a server, and begins anew when its stream breaks. One that cannot be listened to is let be: its lists are fetched
 // again when their time is over.
-func (b *Broker) hear(ctx context.Context, s *server, p *identity.Principal, params []byte, notify func(string, []byte) error) {
+func (b *Broker) hear(ctx context.Context, s *server, p *identity.Principal, params, capabilities []byte, notify func(string, []byte) error) {
 	pause := firstWait
 	for ctx.Err() == nil {
 		began := time.Now()
 		answer, err := s.Receiver.Call(ctx, &relay.Call{
-			Principal: p, Method: protocol.Listen, Params: params, Capabilities: []byte(relayed), Notify: notify,
+			Principal: p, Method: protocol.Listen, Params: params, Capabilities: capabilities, Notify: notify,
 		})
 		if err == nil && answer.Err != nil {
 			return

@@ -33,6 +33,7 @@ type legacySession struct {
 	id      string
 	version string
 	hello   []byte // the server's InitializeResult
+	ear     *ear
 }
 
 // exchange is one call of a legacy server: the stream that answers it, which may outlive the caller's request.
@@ -90,6 +91,7 @@ func (u *Upstream) session(ctx context.Context, c *relay.Call) (*legacySession, 
 	s := u.sessions[key]
 	if s == nil {
 		s = &legacySession{}
+		s.ear = newEar(u, s)
 		u.sessions[key] = s
 	}
 	u.mu.Unlock()
@@ -374,115 +376,21 @@ func legacyError(c *relay.Call, e *relay.Error) (relay.Answer, error) {
 	return relay.Answer{NeedInput: true, Result: append(requests, "}}"...), State: []byte(stateAgain)}, nil
 }
 
-// legacyListen hears what a server says unasked, and begins anew when the stream breaks.
-func (u *Upstream) legacyListen(ctx context.Context, c *relay.Call) (relay.Answer, error) {
-	if err := c.Notify(protocol.NotifyAcknowledged, []byte(`{"notifications":{}}`)); err != nil {
-		return relay.Answer{}, context.Canceled
-	}
-	pause := firstPause
-	var at place
-	for ctx.Err() == nil {
-		began := time.Now()
-		s, err := u.session(ctx, c)
-		if err == nil {
-			err = u.subscribe(ctx, c, s)
-		}
-		if err == nil {
-			err = u.hear(ctx, c, s, &at)
-		}
-		if errors.Is(err, errNoStream) {
-			<-ctx.Done()
-			break
-		}
-		if time.Since(began) > maxPause {
-			pause = firstPause
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(max(pause, at.retry)):
-		}
-		pause = min(2*pause, maxPause)
-	}
-	return relay.Answer{}, ctx.Err()
-}
-
-// errNoStream is a server that says nothing unasked.
-var errNoStream = errors.New("upstream: the server has no stream")
-
-// subscribe asks for changes of the resources that the caller wants to hear of.
-func (u *Upstream) subscribe(ctx context.Context, c *relay.Call, s *legacySession) error {
-	list := rpc.Raw(c.Params, "notifications", "resourceSubscriptions")
-	if len(list) == 0 || list[0] != '[' {
-		return nil
-	}
-	return rpc.Elements(list, func(_ int, uri []byte) error {
-		params := append(append([]byte(`{"uri":`), uri...), '}')
-		call := *c
-		call.Method, call.Params, call.Notify = protocol.Subscribe, params, nil
-		x, gone, err := u.begin(ctx, &call, s)
-		if gone {
-			u.dropSession(c, s)
-		}
-		if err != nil {
-			return err
-		}
-		_, err = u.pump(ctx, &call, x)
-		return err
-	})
-}
-
-// hear reads the server's own stream until it ends, from where it was.
-func (u *Upstream) hear(ctx context.Context, c *relay.Call, s *legacySession, at *place) error {
-	h := s.headers()
-	if at.last != "" {
-		h.Set(protocol.HeaderLastEventID, at.last)
-	}
-	resp, err := u.send(ctx, c, http.MethodGet, nil, h)
-	switch {
-	case err != nil:
-		return err
-	case resp.status == http.StatusNotFound && s.id != "":
-		u.dropSession(c, s)
-		*at = place{}
-		return fmt.Errorf("%w: the session is not known", ErrInvalid)
-	case resp.status == http.StatusMethodNotAllowed || resp.status == http.StatusNotFound:
-		return errNoStream
-	case resp.stream == nil:
-		return fmt.Errorf("%w: status %d", ErrInvalid, resp.status)
-	}
-	defer resp.close()
-	if e, ok := resp.stream.(*events); ok {
-		e.at = *at
-		defer func() { *at = e.at }()
-	}
-	for {
-		m, err := resp.next()
-		switch {
-		case err != nil:
-			return err
-		case m.Kind == rpc.Notification:
-			if err := c.Notify(m.Method, m.Params); err != nil {
-				return err
-			}
-		case m.Kind == rpc.Request:
-			if err := u.post(ctx, c, s, declined(m)); err != nil {
-				return err
-			}
-		}
-	}
-}
-
 // Close ends the sessions and the calls that wait.
 func (u *Upstream) Close() {
 	if u.locals != nil {
 		defer u.locals.close()
 	}
 	u.mu.Lock()
-	defer u.mu.Unlock()
 	for token, p := range u.parked {
 		p.timer.Stop()
 		p.x.end()
 		delete(u.parked, token)
 	}
+	all := u.sessions
 	u.sessions = map[string]*legacySession{}
+	u.mu.Unlock()
+	for _, s := range all {
+		s.ear.end()
+	}
 }

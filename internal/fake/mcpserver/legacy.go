@@ -21,6 +21,7 @@ type session struct {
 	asked      map[string]chan message
 	running    map[string]func() // cancels, by request
 	replies    map[string]*reply // streams that were cut, by name
+	streaming  bool              // its own stream is open
 }
 
 // legacy serves a message of a session.
@@ -188,6 +189,19 @@ func (s *Server) listenLegacy(w http.ResponseWriter, r *http.Request) {
 		s.goOn(in, last, out, r)
 		return
 	}
+	in.mu.Lock()
+	taken := in.streaming
+	in.streaming = true
+	in.mu.Unlock()
+	if taken { // as the official servers answer
+		s.refuse(w, nil, http.StatusConflict, &Error{Code: -32000, Message: "Conflict: Only one SSE stream is allowed per session"})
+		return
+	}
+	defer func() {
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		in.streaming = false
+	}()
 	l := &listener{out: make(chan []byte, 1024), of: in}
 	s.stream(&Call{ctx: r.Context(), out: out}, l, func() {
 		out.open()

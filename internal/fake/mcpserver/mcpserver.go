@@ -137,6 +137,16 @@ func (s *Server) Forget() {
 	clear(s.sessions)
 }
 
+// Restart ends what is open and loses all sessions.
+func (s *Server) Restart() {
+	s.Forget()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for l := range s.streams {
+		l.end()
+	}
+}
+
 // Change changes what is listed, and tells those who listen by a notification such as notifications/tools/list_changed.
 func (s *Server) Change(method string, change func(c *Config)) {
 	s.mu.Lock()

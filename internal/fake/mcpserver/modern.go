@@ -138,6 +138,15 @@ type listener struct {
 	lists map[string]bool // nil: all
 	uris  map[string]bool // of a subscription
 	of    *session        // of the legacy era
+	over  chan struct{}   // closed: it ends
+}
+
+func (l *listener) end() {
+	select {
+	case <-l.over:
+	default:
+		close(l.over)
+	}
 }
 
 func (l *listener) wants(method string) bool { return l.lists == nil || l.lists[method] }
@@ -180,6 +189,7 @@ func (s *Server) listenModern(c *Call, id Raw) {
 
 // stream writes what a listener hears.
 func (s *Server) stream(c *Call, l *listener, begin func()) {
+	l.over = make(chan struct{})
 	s.mu.Lock()
 	s.streams[l] = true
 	s.mu.Unlock()
@@ -192,6 +202,8 @@ func (s *Server) stream(c *Call, l *listener, begin func()) {
 	for {
 		select {
 		case <-c.ctx.Done():
+			return
+		case <-l.over:
 			return
 		case doc := <-l.out:
 			c.out.send(doc)

@@ -13,7 +13,7 @@ const (
 	step  = 50 * time.Millisecond
 )
 
-// Suite has what the MCP conformance suites look for by name.
+// Suite has what the MCP conformance suites look for by name, and some more for the SDKs.
 func Suite() Config {
 	return Config{
 		Name: "conformance", Tools: suiteTools(), Prompts: suitePrompts(), Complete: func(*Call) (any, *Error) {
@@ -102,6 +102,16 @@ func suiteTools() map[string]Item {
 			c.Cut(10 * step)
 			c.pause(2 * step)
 			return Text("Reconnection test completed"), nil
+		},
+		"test_update": func(c *Call) (any, *Error) {
+			c.s.Updated("test://watched-resource")
+			return Text("updated"), nil
+		},
+		"test_waits": func(c *Call) (any, *Error) { // until it is cancelled
+			c.Progress(1, 2, "waiting")
+			<-c.ctx.Done()
+			c.s.count("cancelled")
+			return Text("cancelled"), nil
 		},
 		"test_missing_capability": asks("sampling/createMessage", sampling("anything", 10)),
 		"test_streaming_elicitation": func(c *Call) (any, *Error) {
