@@ -3,10 +3,12 @@ package extproc
 import (
 	"github.com/yellowjack/yellowjack/internal/hold"
 	holdanthropic "github.com/yellowjack/yellowjack/internal/hold/anthropic"
+	holdresponses "github.com/yellowjack/yellowjack/internal/hold/openairesponses"
 	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/llm/anthropic"
 	"github.com/yellowjack/yellowjack/internal/llm/embeddings"
 	"github.com/yellowjack/yellowjack/internal/llm/openaichat"
+	"github.com/yellowjack/yellowjack/internal/llm/openairesponses"
 	"github.com/yellowjack/yellowjack/internal/strictjson"
 )
 
@@ -21,6 +23,9 @@ type dialect struct {
 	// failed appends the event by which a stream ends in the middle; its body is a refusal's.
 	failed func(dst, body []byte) []byte
 	stream string // the media type of a stream; "" is none, and no stream is read
+
+	// stores says that the provider keeps answers unless it is told not to.
+	stores bool
 
 	// passes are headers of the dialect's own that go upstream, sets those that do where the client sends none, and asks says what of
 	// policy they ask for.
@@ -56,10 +61,10 @@ const eventStream = "text/event-stream"
 const comment = ": a tool call is being checked\n\n"
 
 // dialects are all that are spoken.
-type dialects struct{ chat, embeddings, messages, count *dialect }
+type dialects struct{ chat, responses, embeddings, messages, count *dialect }
 
 func allDialects() dialects {
-	return dialects{chat: chatDialect(), embeddings: embeddingsDialect(), messages: messagesDialect(), count: countDialect()}
+	return dialects{chat: chatDialect(), responses: responsesDialect(), embeddings: embeddingsDialect(), messages: messagesDialect(), count: countDialect()}
 }
 
 // messagesDialect is Anthropic's.
@@ -93,6 +98,25 @@ func countDialect() *dialect {
 		},
 		passes: []string{anthropic.VersionHeader, anthropic.BetaHeader}, sets: []header{{anthropic.VersionHeader, anthropic.Version}},
 		asks: func(h headerView) ([]llm.Feature, error) { return anthropic.Betas(h.all(anthropic.BetaHeader)) },
+	}
+}
+
+// responsesDialect is OpenAI's Responses API.
+func responsesDialect() *dialect {
+	return &dialect{
+		parse: func(doc []byte, _ surface, l strictjson.Limits) (*llm.Request, error) {
+			return openairesponses.ParseRequest(doc, l)
+		},
+		apply: openairesponses.Apply,
+		whole: func(doc []byte, l strictjson.Limits) (wholeAnswer, error) {
+			a, err := openairesponses.ParseResponse(doc, l)
+			if err != nil {
+				return wholeAnswer{}, err
+			}
+			return wholeAnswer{a.Model, a.Calls, a.Usage, a.Error, a.Rewrite}, nil
+		},
+		gate:   func(c hold.Config) gate { return holdresponses.New(c) },
+		failed: openairesponses.AppendError, stream: eventStream, quiet: []byte(comment), stores: true,
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/yellowjack/yellowjack/internal/credential"
@@ -160,6 +161,9 @@ func denial(d policies.Decision) *refuse.Refusal {
 // clean turns the decision into the edit of the request: tools that are not offered leave it, results are treated.
 func (x *exchange) clean(wanted *llm.Request, d policies.Decision) (llm.Edit, *refuse.Refusal) {
 	edit := llm.Edit{Model: x.target.Model}
+	if x.surface.dialect.stores && !slices.ContainsFunc(wanted.Features, func(f llm.Feature) bool { return f.Name == "store" }) {
+		edit.Store = new(bool) // policy was not asked, so the provider keeps nothing
+	}
 	x.offered = make(map[string]bool, len(wanted.Tools))
 	chosen := make(map[string]bool, len(wanted.Tools)) // what tool_choice may name
 	for _, t := range wanted.Tools {

@@ -24,7 +24,7 @@ type surface struct {
 const modelList = "models"
 
 // served lists the paths of the router's surface.
-const served = "/v1/chat/completions, /v1/messages, /v1/messages/count_tokens, /v1/embeddings or /v1/models"
+const served = "/v1/chat/completions, /v1/responses, /v1/messages, /v1/messages/count_tokens, /v1/embeddings or /v1/models"
 
 // anthropicBeta is the query with which Anthropic's SDKs call what is beta.
 const anthropicBeta = "beta=true"
@@ -49,6 +49,8 @@ func (s *Service) routerSurface(path string) (surface, bool) {
 	switch path {
 	case "/v1/chat/completions":
 		return surface{name: "chat", op: route.Chat, dialect: s.speaks.chat, method: http.MethodPost}, true
+	case "/v1/responses":
+		return surface{name: "responses", op: route.Responses, dialect: s.speaks.responses, method: http.MethodPost}, true
 	case "/v1/messages":
 		return surface{name: "messages", op: route.Messages, dialect: s.speaks.messages, method: http.MethodPost, query: anthropicBeta}, true
 	case "/v1/messages/count_tokens":

@@ -52,6 +52,7 @@ identity:
     - {name: corp, issuer: ISSUER, jwks: JWKS, audiences: [yellowjack], email_domains: [example.com]}
 providers:
   mock: {base_url: "http://127.0.0.1:9100/v1", models: [small, secret-large]}
+  openai: {dialect: openai-responses, dialects: [openai-chat], base_url: "http://127.0.0.1:9300/v1", models: [gpt]}
   claude: {dialect: anthropic, base_url: "http://127.0.0.1:9200", models: [sonnet]}
 default_provider: mock
 models:
@@ -60,12 +61,14 @@ credentials:
   - {provider: mock, team: finance, secret: {file: KEY}}
   - {provider: mock, user: sara@example.com, secret: {file: KEY2}}
   - {provider: claude, secret: {file: KEY}}
+  - {provider: openai, secret: {file: KEY}}
 policies:
   data:
     models:
       fast: {allow: ["*"]}
       mock/small: {allow: ["*"]}
       claude/sonnet: {allow: ["*"]}
+      openai/gpt: {allow: ["*"]}
     providers:
       mock: {byok: ["group:byok"]}
     tools:
