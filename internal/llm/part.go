@@ -36,6 +36,7 @@ type Part struct {
 	Call    int  // index in Request.Calls; -1 when it is no call's arguments
 	Tool    int  // index in Request.Tools; -1 when it is no description
 	Media   int  // index in Request.Media; -1 when it is no media
+	JSON    bool // what a tool answered is this document, and no text
 }
 
 // Media is what is known of a part that is no text.
@@ -49,8 +50,9 @@ type Media struct {
 	Element bool   // an element of a content's list, so that a text can stand for it
 }
 
-// Text decodes a part: a JSON string to its text; of media, and of arguments that are an object, the raw bytes; of any
-// other value the strings in it, names too, a line each. What comes back may be part of the document and is only read.
+// Text decodes a part: a JSON string to its text; of media, of arguments that are an object, and of a result that is a
+// document, the raw bytes; of any other value the strings in it, names too, a line each. What comes back may be part of
+// the document and is only read.
 func (r *Request) Text(p Part) []byte {
 	raw := p.Span.Of(r.Doc)
 	if len(raw) >= 2 && raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 {
@@ -73,7 +75,7 @@ func (r *Request) AppendText(dst []byte, p Part) []byte {
 
 // raw tells that a part is its own bytes.
 func (p *Part) raw(value []byte) bool {
-	return p.Kind == MediaPart || p.Kind == ArgumentsPart && value[0] == '{'
+	return p.Kind == MediaPart || p.JSON || p.Kind == ArgumentsPart && value[0] == '{'
 }
 
 // ResultParts are the parts of the i-th result's content: one for a string, one for each element of a list.
