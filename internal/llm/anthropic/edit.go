@@ -150,7 +150,7 @@ func (w *editor) removeBlocks() {
 		lists[at.list]++
 	}
 	for list, n := range lists {
-		spans := w.lay.lists[list]
+		spans := w.lay.list(list)
 		if n == len(spans) {
 			w.s.Replace(spans[0], textBlock(withheld))
 		}

@@ -2,6 +2,7 @@ package anthropic
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/strictjson"
@@ -143,7 +144,7 @@ func (w *editor) replacePart(i int, text []byte) error {
 	case thought:
 		return fmt.Errorf("anthropic: part %d is signed", i)
 	case w.r.Doc[p.Span.Start] == '"':
-		if len(text) == 0 && w.lay.texts[i] {
+		if _, block := slices.BinarySearch(w.lay.texts, i); block && len(text) == 0 {
 			text = []byte(withheld)
 		}
 		w.s.Replace(p.Span, llm.AppendQuoted(nil, text))

@@ -105,12 +105,29 @@ const (
 
 // A blockKind is one kind of block.
 type blockKind struct {
+	name    string
 	in      place
 	call    bool // a call …
 	result  bool // … or a result
 	server  bool // … of a tool that runs inside the provider
 	media   bool // no text, where its source is none
 	members map[string]what
+	few     []namedWhat // the same: so few are found faster one by one
+}
+
+type namedWhat struct {
+	name string
+	is   what
+}
+
+// what tells what a member is; false when it is none of the kind's.
+func (k *blockKind) what(member string) (what, bool) {
+	for _, m := range k.few {
+		if m.name == member {
+			return m.is, true
+		}
+	}
+	return nothing, false
 }
 
 var ( //nolint:gochecknoglobals // constants in all but syntax
@@ -121,7 +138,7 @@ var ( //nolint:gochecknoglobals // constants in all but syntax
 
 // blockKinds is the table of blocks; each may have type and cache_control besides. What changes the tools in the middle
 // of a conversation (tool_addition, tool_removal, mcp_tool_listing) is none of them.
-var blockKinds = map[string]blockKind{ //nolint:gochecknoglobals // a constant in all but syntax
+var blockKinds = named(map[string]blockKind{ //nolint:gochecknoglobals // a constant in all but syntax
 	"text": {
 		in:      inUser | inAssistant | inSystem | inResult | inDocument | inText,
 		members: map[string]what{"text": words, "citations": anything},
@@ -170,7 +187,22 @@ var blockKinds = map[string]blockKind{ //nolint:gochecknoglobals // a constant i
 	"text_editor_code_execution_tool_result": serverResult,
 	"tool_search_tool_result":                serverResult,
 	"advisor_tool_result":                    serverResult,
+})
+
+func named(table map[string]blockKind) map[string]*blockKind {
+	out := make(map[string]*blockKind, len(table))
+	for name, kind := range table {
+		kind.name = name
+		for member, is := range kind.members {
+			kind.few = append(kind.few, namedWhat{member, is})
+		}
+		out[name] = &kind
+	}
+	return out
 }
+
+// unknownKind is the kind of a block that is none of them: it has no place, and no members that are looked at.
+var unknownKind = &blockKind{} //nolint:gochecknoglobals // a constant in all but syntax
 
 // serverNames are the names of the tools that a server_tool_use may be of: the provider's own words.
 var serverNames = map[string]bool{ //nolint:gochecknoglobals // a constant in all but syntax
@@ -206,7 +238,7 @@ func namesOf(table map[string]field) *strictjson.Names {
 	return strictjson.NewNames(names...)
 }
 
-func blockNamesOf(table map[string]blockKind) *strictjson.Names {
+func blockNamesOf(table map[string]*blockKind) *strictjson.Names {
 	seen := map[string]bool{"type": true, "cache_control": true}
 	for _, kind := range table {
 		for name := range kind.members {

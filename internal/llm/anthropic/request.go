@@ -9,15 +9,19 @@ import (
 
 // layout is what Apply needs to know of a request besides its view.
 type layout struct {
-	members    []member     // top level, every one
-	named      string       // the tool that tool_choice names, as the view names it
-	lists      [][]llm.Span // the elements of each content that is a list
-	calls      []callPlace  // of Request.Calls
+	members    []member    // top level, every one
+	named      string      // the tool that tool_choice names, as the view names it
+	elements   []llm.Span  // of all contents that are lists …
+	lists      []llm.Span  // … and which of these are of which
+	calls      []callPlace // of Request.Calls
 	results    []resultPlace
 	reasons    map[int]spot // of parts that are what a model thought: its block
-	texts      map[int]bool // parts that are the text of a block of text
+	texts      []int        // parts that are the text of a block of text, in order
 	references []reference
 }
+
+// list are the elements of a content.
+func (l *layout) list(i int) []llm.Span { return l.elements[l.lists[i].Start:l.lists[i].End] }
 
 // member is one name and value of an object.
 type member struct {
@@ -63,6 +67,20 @@ type parser struct {
 	servers map[string]int        // the same of server tools
 	wire    map[string]string     // the names of server tools on the wire, and in the view
 	message message               // that is being read
+	tool    string                // of the last call
+
+	nested [maxNested]reading // the blocks that are being read, each within the one before
+	depth  int
+	spans  []llm.Span // of the contents that are being read
+}
+
+// maxNested is how deep blocks stand in one another: a text in a document in a result.
+const maxNested = 3
+
+// reading is one block that is being read.
+type reading struct {
+	block  block
+	member func(strictjson.Member) error
 }
 
 // answerable is a call that a result may answer.
@@ -77,6 +95,10 @@ type answerable struct {
 func ParseRequest(doc []byte, l strictjson.Limits) (*llm.Request, error) {
 	p := &parser{doc: doc, lay: &layout{members: make([]member, 0, 8)}}
 	p.req = &llm.Request{Doc: doc, Choices: 1, Layout: p.lay, Parts: make([]llm.Part, 0, min(4+len(doc)/256, 4096))}
+	for i := range p.nested {
+		at := &p.nested[i]
+		at.member = func(m strictjson.Member) error { return p.readBlockMember(&at.block, m.Name) }
+	}
 	p.r = strictjson.NewReader(doc, l)
 	defer p.r.Close()
 	seen := false
@@ -122,6 +144,9 @@ func ParseRequest(doc []byte, l strictjson.Limits) (*llm.Request, error) {
 	}
 	return p.req, nil
 }
+
+// left guesses how many calls or results there still are in the document.
+func (p *parser) left() int { return min(1+(len(p.doc)-p.r.Offset())>>10, 512) }
 
 func fail(name, reason string) error { return &llm.FieldError{Field: name, Reason: reason} }
 

@@ -13,8 +13,8 @@ import (
 
 // block is what is known of one block when all of it has been read.
 type block struct {
-	kind    string
-	is      blockKind
+	is      *blockKind
+	wrong   bool // has no place where it stands
 	start   int
 	at      spot
 	first   int // its first part
@@ -36,25 +36,32 @@ type block struct {
 
 // readBlock reads one element of a content.
 func (p *parser) readBlock(in place, at spot) error {
-	b := &block{start: p.r.Next(), at: at, first: len(p.req.Parts), text: true}
-	b.kind = p.kindOf(b.start)
-	b.is = blockKinds[b.kind]
-	err := p.r.Object(blockNames, func(m strictjson.Member) error { return p.readBlockMember(b, m.Name) })
+	start := p.r.Next()
+	is := p.kindOf(start)
+	reading := &p.nested[p.depth]
+	b := &reading.block
+	*b = block{is: is, start: start, at: at, first: len(p.req.Parts), text: true}
+	if is.in&in == 0 { // and nothing in it is looked at, so that nesting has an end
+		b.is, b.wrong = unknownKind, is.in != 0
+	}
+	p.depth++
+	err := p.r.Object(blockNames, reading.member)
+	p.depth--
 	switch {
 	case err != nil:
 		return err
-	case b.is.in == 0:
-		return p.failHere(".type", "is not a kind of block that is known")
-	case b.is.in&in == 0:
+	case b.wrong:
 		return p.failHere(".type", "is a kind of block that has no place there")
+	case is.in == 0:
+		return p.failHere(".type", "is not a kind of block that is known")
 	}
 	if in&(inUser|inAssistant|inSystem) != 0 {
-		p.message.in &= b.is.in
+		p.message.in &= is.in
 	}
 	switch {
-	case b.is.call:
+	case is.call:
 		return p.addCall(b)
-	case b.is.result:
+	case is.result:
 		return p.addResult(b)
 	}
 	p.settleBlock(b)
@@ -66,12 +73,14 @@ var errFound = errors.New("found")
 
 // kindOf looks up the type of the object that begins at a place: what its other members mean depends on it, and they may
 // come before it. Whatever is wrong with the object is found when it is read.
-func (p *parser) kindOf(start int) string {
+func (p *parser) kindOf(start int) *blockKind {
 	const usual = `{"type":"`
 	if raw := p.doc[start:]; bytes.HasPrefix(raw, []byte(usual)) {
 		raw = raw[len(usual):]
-		if end := bytes.IndexByte(raw, '"'); end >= 0 && bytes.IndexByte(raw[:end], '\\') < 0 {
-			return string(raw[:end])
+		if end := bytes.IndexByte(raw, '"'); end >= 0 {
+			if is := blockKinds[string(raw[:end])]; is != nil {
+				return is
+			}
 		}
 	}
 	r := strictjson.NewReader(p.doc[start:], strictjson.Limits{MaxBytes: len(p.doc), MaxDepth: len(p.doc)})
@@ -84,7 +93,10 @@ func (p *parser) kindOf(start int) string {
 		kind, _, _ = r.String()
 		return errFound
 	})
-	return kind
+	if is := blockKinds[kind]; is != nil {
+		return is
+	}
+	return unknownKind
 }
 
 func (p *parser) readBlockMember(b *block, name string) error {
@@ -92,7 +104,7 @@ func (p *parser) readBlockMember(b *block, name string) error {
 	if kind == strictjson.Null && name != "content" {
 		return nil // as if it were not there
 	}
-	is, member := b.is.members[name]
+	is, member := b.is.what(name)
 	if !member {
 		return p.readOtherMember(b, name)
 	}
@@ -111,8 +123,8 @@ func (p *parser) readBlockMember(b *block, name string) error {
 		if name == "title" && len(p.req.Parts) > before {
 			b.media.Name = llm.Clip(string(p.req.Text(p.req.Parts[before])))
 		}
-		if b.kind == "text" && len(p.req.Parts) > before {
-			p.noteText(before)
+		if b.is.name == "text" && len(p.req.Parts) > before {
+			p.lay.texts = append(p.lay.texts, before)
 		}
 	case anything:
 		err = p.textPart(llm.TextPart)
@@ -121,9 +133,10 @@ func (p *parser) readBlockMember(b *block, name string) error {
 	case signature:
 		b.signed, err = p.r.Skip()
 	case callID:
-		b.id, b.idSpan, err = p.r.String()
+		b.id, b.idSpan, err = p.r.Repeated(p.knownID)
 	case toolName:
-		if b.name, b.named, err = p.r.String(); err == nil && b.kind == "tool_reference" {
+		b.name, b.named, err = p.r.Repeated(p.lastTool)
+		if p.tool = b.name; err == nil && b.is.name == "tool_reference" {
 			p.lay.references = append(p.lay.references, reference{
 				tool: b.name, result: len(p.req.Results), part: p.req.AddPart(llm.TextPart, b.named), at: b.at,
 			})
@@ -168,12 +181,15 @@ func (p *parser) readOtherMember(b *block, name string) error {
 	return p.textPart(llm.TextPart)
 }
 
-func (p *parser) noteText(part int) {
-	if p.lay.texts == nil {
-		p.lay.texts = map[int]bool{}
+// knownID is the id of a call, where there is one of it.
+func (p *parser) knownID(raw []byte) string {
+	if a, ok := p.calls[string(raw)]; ok {
+		return p.req.Calls[a.call].ID
 	}
-	p.lay.texts[part] = true
+	return ""
 }
+
+func (p *parser) lastTool([]byte) string { return p.tool }
 
 func (p *parser) readThoughts(b *block) error {
 	if k := p.r.Kind(); k != strictjson.String && k != strictjson.None {
@@ -188,12 +204,12 @@ func (p *parser) settleBlock(b *block) {
 	switch {
 	case b.is.media && b.inline:
 		p.req.Parts = p.req.Parts[:b.first] // it is replaced as a whole
-		b.media.Type, b.media.Element, b.media.Bytes = b.kind, true, span.Len()
-		if b.kind == "container_upload" {
+		b.media.Type, b.media.Element, b.media.Bytes = b.is.name, true, span.Len()
+		if b.is.name == "container_upload" {
 			p.req.AddStored(&b.media, b.stored)
 		}
 		p.req.AddMedia(b.media, span)
-	case b.kind == "thinking" || b.kind == "redacted_thinking":
+	case b.is.name == "thinking" || b.is.name == "redacted_thinking":
 		if len(p.req.Parts) == b.first && b.signed.Len() > 0 { // the text is not shown, but the model reads it
 			p.req.AddPart(llm.ReasoningPart, b.signed)
 		}
@@ -216,9 +232,9 @@ func (p *parser) readResultContent(b *block) error {
 		return p.failHere("", "must not be null")
 	case kind == strictjson.Null:
 		_, err = p.r.Skip()
-	case b.kind == "tool_result":
+	case b.is.name == "tool_result":
 		err = p.readContent(inResult)
-	case b.kind == "mcp_tool_result":
+	case b.is.name == "mcp_tool_result":
 		err = p.readContent(inText)
 	default:
 		b.text = false
@@ -230,7 +246,7 @@ func (p *parser) readResultContent(b *block) error {
 
 // readSource reads where an image or a document comes from. Its type may come behind what it is of.
 func (p *parser) readSource(b *block) error {
-	if b.kind == "search_result" {
+	if b.is.name == "search_result" {
 		return p.textPart(llm.TextPart)
 	}
 	kind, members := "", map[string]llm.Span{}
@@ -259,7 +275,7 @@ func (p *parser) readSource(b *block) error {
 		return err
 	}
 	holds := map[string]string{"base64": "data", "text": "data", "url": "url", "file": "file_id", "content": "content"}[kind]
-	if holds == "" || b.kind == "image" && (kind == "text" || kind == "content") {
+	if holds == "" || b.is.name == "image" && (kind == "text" || kind == "content") {
 		return p.failHere(".source.type", "is not a kind of source that is known")
 	}
 	for name := range members {
@@ -272,7 +288,7 @@ func (p *parser) readSource(b *block) error {
 
 func (p *parser) settleSource(b *block, kind string, members map[string]llm.Span) error {
 	b.inline = kind != "text" && kind != "content"
-	b.media.Type = b.kind
+	b.media.Type = b.is.name
 	text := func(name string) string {
 		if members[name].Len() == 0 {
 			return ""

@@ -19,14 +19,17 @@ func (p *parser) addCall(b *block) error {
 		return p.failHere(".name", "is required")
 	case b.is.server && !plainID(b.id):
 		return p.failHere(".id", "is not an id of a server tool's call")
-	case b.kind == "server_tool_use" && !serverNames[b.name]:
+	case b.is.name == "server_tool_use" && !serverNames[b.name]:
 		return p.failHere(".name", "is not the name of a server tool")
 	case b.is.server:
 		call.IDSpan = llm.Span{}
 		p.servers[b.id] = len(p.req.Calls)
 	}
+	if p.req.Calls == nil {
+		p.req.Calls, p.lay.calls = make([]llm.HistoryCall, 0, p.left()), make([]callPlace, 0, p.left())
+	}
 	p.req.Calls = append(p.req.Calls, call)
-	p.lay.calls = append(p.lay.calls, callPlace{server: b.is.server, own: b.kind == "server_tool_use", mcp: b.server, at: b.at})
+	p.lay.calls = append(p.lay.calls, callPlace{server: b.is.server, own: b.is.name == "server_tool_use", mcp: b.server, at: b.at})
 	return nil
 }
 
@@ -66,13 +69,16 @@ func (p *parser) addResult(b *block) error {
 		ID: b.id, IDSpan: b.idSpan, Role: roleOfResult, Message: p.message.index,
 		Content: b.content, Parts: b.parts, Bytes: b.content.Len(), Text: b.text,
 	}
-	at := resultPlace{kind: b.kind, block: llm.Span{Start: b.start, End: p.r.Offset()}, at: b.at}
+	at := resultPlace{kind: b.is.name, block: llm.Span{Start: b.start, End: p.r.Offset()}, at: b.at}
 	if b.is.server {
 		result.IDSpan = llm.Span{}
 	}
 	p.attribute(&result, &at, b.is.server)
 	if b.strange && !b.is.server {
 		p.noteMembers(&at)
+	}
+	if p.req.Results == nil {
+		p.req.Results, p.lay.results = make([]llm.ToolResult, 0, p.left()), make([]resultPlace, 0, p.left())
 	}
 	p.req.Results = append(p.req.Results, result)
 	p.lay.results = append(p.lay.results, at)
@@ -85,7 +91,7 @@ func (p *parser) noteMembers(at *resultPlace) {
 	defer r.Close()
 	_ = r.Object(nil, func(m strictjson.Member) error {
 		value, err := r.Skip()
-		_, known := blockKinds[at.kind].members[m.Name]
+		_, known := blockKinds[at.kind].what(m.Name)
 		at.members = append(at.members, llm.Span{Start: at.block.Start + m.NameSpan.Start, End: at.block.Start + value.End})
 		at.leave = append(at.leave, !known && m.Name != "type" && m.Name != "cache_control")
 		return err

@@ -55,16 +55,17 @@ func (p *parser) readContent(in place) error {
 	case strictjson.String:
 		return p.textPart(llm.TextPart)
 	case strictjson.Array:
-		list := len(p.lay.lists)
-		p.lay.lists = append(p.lay.lists, nil)
-		var spans []llm.Span
+		list, base := len(p.lay.lists), len(p.spans)
+		p.lay.lists = append(p.lay.lists, llm.Span{})
 		err := p.r.Array(func(i int) error {
 			start := p.r.Next()
 			err := p.readBlock(in, spot{list, i})
-			spans = append(spans, llm.Span{Start: start, End: p.r.Offset()})
+			p.spans = append(p.spans, llm.Span{Start: start, End: p.r.Offset()})
 			return err
 		})
-		p.lay.lists[list] = spans
+		p.lay.lists[list] = llm.Span{Start: len(p.lay.elements), End: len(p.lay.elements) + len(p.spans) - base}
+		p.lay.elements = append(p.lay.elements, p.spans[base:]...)
+		p.spans = p.spans[:base]
 		return err
 	case strictjson.None:
 		_, err := p.r.Skip()

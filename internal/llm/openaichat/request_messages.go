@@ -1,8 +1,6 @@
 package openaichat
 
 import (
-	"bytes"
-
 	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/strictjson"
 )
@@ -69,7 +67,7 @@ func (p *parser) readMessageMember(m *message, name string) error {
 		}
 	case "tool_call_id":
 		m.named = true
-		m.id, m.idSpan, err = p.repeated(func(raw []byte) string {
+		m.id, m.idSpan, err = p.r.Repeated(func(raw []byte) string {
 			if ref, ok := p.refs.calls[string(raw)]; ok {
 				return p.req.Calls[ref.call].ID
 			}
@@ -153,26 +151,6 @@ func (p *parser) readHistoryCall(m *message) error {
 	return p.addCall(call)
 }
 
-// repeated reads a string that most often has been read before: it is what known finds then, and costs no allocation.
-func (p *parser) repeated(known func(raw []byte) string) (string, llm.Span, error) {
-	if p.r.Kind() != strictjson.String {
-		return p.r.String() // says what is wrong with it
-	}
-	span, err := p.r.Skip()
-	if err != nil {
-		return "", span, err
-	}
-	raw := span.Of(p.doc)
-	if bare := raw[1 : len(raw)-1]; bytes.IndexByte(bare, '\\') < 0 {
-		if text := known(bare); text == string(bare) {
-			return text, span, nil
-		}
-		return string(bare), span, nil
-	}
-	text, err := strictjson.AppendUnquote(nil, raw)
-	return string(text), span, err
-}
-
 // addCall takes a call of the message that is being read into the view.
 func (p *parser) addCall(call llm.HistoryCall) error {
 	if len(p.req.Calls) >= llm.MaxResults {
@@ -198,7 +176,7 @@ func (p *parser) readHistoryFunction(arguments string, call *llm.HistoryCall) er
 		var err error
 		switch member.Name {
 		case "name":
-			call.Tool, call.ToolSpan, err = p.repeated(func([]byte) string { return p.refs.tool })
+			call.Tool, call.ToolSpan, err = p.r.Repeated(func([]byte) string { return p.refs.tool })
 			p.refs.tool = call.Tool
 		case arguments:
 			if p.r.Kind() != strictjson.String {
