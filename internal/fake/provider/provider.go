@@ -232,6 +232,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, body []byte) erro
 		writeJSON(w, http.StatusOK, map[string]any{"object": "list", "data": list})
 	case path == "/v1/chat/completions" && r.Method == http.MethodPost:
 		return s.chat(w, r, body)
+	case path == "/v1/responses" && r.Method == http.MethodPost:
+		return s.responses(w, r, body)
 	case path == "/v1/messages" && r.Method == http.MethodPost:
 		return s.messages(w, r, body)
 	case path == "/v1/messages/count_tokens" && r.Method == http.MethodPost:

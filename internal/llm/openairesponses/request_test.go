@@ -1,9 +1,15 @@
 package openairesponses
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/strictjson"
@@ -104,5 +110,80 @@ func TestEditsOfNothing(t *testing.T) {
 	}
 	if _, err := Apply(&llm.Request{}, llm.Edit{}); err == nil {
 		t.Error("a request of another dialect")
+	}
+}
+
+// TestAttributed: a result answers a call of its own kind, once, and under its own name.
+func TestAttributed(t *testing.T) {
+	call := `{"type":"function_call","call_id":"1","name":"a","arguments":"{}"}`
+	for result, want := range map[string]string{
+		`{"type":"function_call_output","call_id":"1","output":"x"}`:            "a",
+		`{"type":"function_call_output","call_id":"1","name":"a","output":"x"}`: "a",
+		`{"type":"function_call_output","call_id":"1","name":"b","output":"x"}`: "",
+		`{"type":"function_call_output","call_id":"2","output":"x"}`:            "",
+		`{"type":"function_call_output","output":"x"}`:                          "",
+		`{"type":"custom_tool_call_output","call_id":"1","output":"x"}`:         "",
+		`{"type":"shell_call_output","call_id":"1","output":[{"stdout":"x"}]}`:  "",
+	} {
+		r, err := ParseRequest([]byte(`{"model":"m","input":[`+call+","+result+","+`{"type":"function_call_output","call_id":"1","output":"again"}`+`]}`), strictjson.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		again := "a"
+		if want == "a" {
+			again = ""
+		}
+		if r.Results[0].Tool != want || r.Results[1].Tool != again {
+			t.Errorf("%s: %+v", result, r.Results)
+		}
+	}
+}
+
+func benchRequest(size int) []byte {
+	var b strings.Builder
+	b.WriteString(`{"model":"openai/gpt-5-mini","stream":true,"instructions":"Be brief.","input":[{"role":"user","content":"go"}`)
+	for i := 0; b.Len() < size; i++ {
+		fmt.Fprintf(&b, `,{"role":"user","content":[{"type":"input_text","text":"%s"}]}`, strings.Repeat(`A line with a \"quote\" in it.\n`, 12))
+		fmt.Fprintf(&b, `,{"type":"function_call","id":"fc_%d","call_id":"call_%d","name":"snowflake__query","arguments":"{\"sql\":\"select %d\"}","status":"completed"}`, i, i, i)
+		fmt.Fprintf(&b, `,{"type":"function_call_output","call_id":"call_%d","output":"%s"}`, i, strings.Repeat("0123456789 ", 40))
+	}
+	b.WriteString(`],"tools":[{"type":"function","name":"snowflake__query","description":"Runs SQL","parameters":{"type":"object","properties":{"sql":{"type":"string"}}}},{"type":"function","name":"slack__post","parameters":{"type":"object"}}],"tool_choice":"auto"}`)
+	return []byte(b.String())
+}
+
+// BenchmarkRequest is the view and an edit, beside a token walk and encoding/json into any.
+func BenchmarkRequest(b *testing.B) {
+	doc := benchRequest(64 << 10)
+	no := false
+	for name, run := range map[string]func() error{
+		"view": func() error { _, err := ParseRequest(doc, strictjson.Limits{}); return err },
+		"edited": func() error {
+			r, err := ParseRequest(doc, strictjson.Limits{})
+			if err == nil {
+				_, err = Apply(r, llm.Edit{Model: "gpt-5-mini", HideTools: map[string]bool{"slack__post": true}, Store: &no})
+			}
+			return err
+		},
+		"tokens": func() error {
+			d := jsontext.NewDecoder(bytes.NewReader(doc))
+			for {
+				if _, err := d.ReadToken(); errors.Is(err, io.EOF) {
+					return nil
+				} else if err != nil {
+					return err
+				}
+			}
+		},
+		"any": func() error { var v any; return json.Unmarshal(doc, &v) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(doc)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := run(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
