@@ -91,9 +91,9 @@ func (w *editor) replaceResult(i int, text []byte) error {
 	default:
 		w.s.Replace(result.Content, quoted)
 	}
-	if len(place.members) > 0 {
-		named := w.isTool(place.named)
-		w.s.Remove(place.members, func(k int) bool { return place.leave[k] || place.isName[k] && !named })
+	if x := place.extra; x != nil {
+		named := w.isTool(x.named)
+		w.s.Remove(x.members, func(k int) bool { return x.leave[k] || x.isName[k] && !named })
 	}
 	return nil
 }

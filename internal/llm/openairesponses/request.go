@@ -48,15 +48,20 @@ type chosen struct {
 	span llm.Span
 }
 
-// resultPlace is what a result's item carries besides its content.
+// resultPlace is where a result stands, and what its item carries besides its content.
 type resultPlace struct {
-	form    form
-	member  string // the name of a content that is not there
-	item    llm.Span
+	form   form
+	member string // the name of a content that is not there
+	item   llm.Span
+	extra  *extra // nil when it carries nothing
+}
+
+// extra is what a result's item carries besides its content.
+type extra struct {
 	members []llm.Span // every one
 	leave   []bool     // which of them leave with the content
+	isName  []bool     // which of them are the name
 	named   string     // the tool that it names itself
-	isName  []bool     // which of them are that name
 }
 
 // callPlace is what a call's item carries besides.
@@ -76,6 +81,7 @@ type parser struct {
 	turn bool // the last item was a model's
 
 	turnCalls int              // the first call of the turn
+	lastName  string           // of a call
 	offered   map[string]offer // tools by name
 }
 

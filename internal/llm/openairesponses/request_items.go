@@ -104,7 +104,8 @@ func (p *parser) readValue(name string, bit mask, null bool) (err error) {
 			return ""
 		})
 	case mName:
-		if it.name, it.nameSpan, err = p.r.String(); err == nil {
+		if it.name, it.nameSpan, err = p.repeated(func([]byte) string { return p.lastName }); err == nil {
+			p.lastName = it.name
 			it.namePart = p.req.AddPart(llm.NamePart, it.nameSpan) // of a call it is none
 		}
 	case mNamespace:

@@ -56,6 +56,9 @@ func (p *parser) settle() error {
 	return p.settleFamily(t)
 }
 
+// left guesses how many calls or results there still are in the document.
+func (p *parser) left() int { return min(1+(len(p.doc)-p.r.Offset())>>10, 512) }
+
 func nameOf(bits mask) string {
 	for name, bit := range members {
 		if bit&bits != 0 && bit&(bit-1) == 0 {
@@ -182,6 +185,9 @@ func (p *parser) settleCall(t itemType) error {
 	if it.kind == "local_shell_call" && it.id != it.callID {
 		p.note(it.id, reference{call: int32(len(p.req.Calls)), answer: answerOf(it.kind)}, call.Tool) //nolint:gosec // as above
 	}
+	if p.req.Calls == nil {
+		p.req.Calls, p.lay.calls = make([]llm.HistoryCall, 0, p.left()), make([]callPlace, 0, p.left())
+	}
 	p.req.Calls = append(p.req.Calls, call)
 	p.lay.calls = append(p.lay.calls, place)
 	return nil
@@ -283,6 +289,9 @@ func (p *parser) settleResult(t itemType) error {
 			part.Kind = llm.ResultPart
 		}
 	}
+	if p.req.Results == nil {
+		p.req.Results, p.lay.results = make([]llm.ToolResult, 0, p.left()), make([]resultPlace, 0, p.left())
+	}
 	p.req.Results = append(p.req.Results, result)
 	p.lay.results = append(p.lay.results, p.placeOf(t, name, result.Tool))
 	return nil
@@ -322,23 +331,26 @@ const wordy = mChecked | mError | mReason | mSummary | mEncrypted | mPrompt
 // may be any text.
 func (p *parser) placeOf(t itemType, name, tool string) resultPlace {
 	it := &p.item
-	place := resultPlace{form: t.form, item: llm.Span{Start: it.start, End: it.end}, named: name}
+	place := resultPlace{form: t.form, item: llm.Span{Start: it.start, End: it.end}}
 	if t.form == asMessage {
 		return place
 	}
 	if it.content.Len() == 0 {
 		place.form, place.member = asMember, nameOf(t.said)
 	}
-	if it.saysMore(t) || it.nameSpan.Len() > 0 {
-		for _, m := range it.members {
-			leave := m.is == 0 || m.is&wordy != 0 || m.is&^(t.has|everyItem) != 0
-			if m.is == mName || m.is == mNamespace {
-				leave = name != tool
-			}
-			place.members, place.leave = append(place.members, m.span), append(place.leave, leave)
-			place.isName = append(place.isName, m.is == mName || m.is == mNamespace)
-		}
+	if !it.saysMore(t) && it.nameSpan.Len() == 0 {
+		return place
 	}
+	x := &extra{named: name}
+	for _, m := range it.members {
+		leave := m.is == 0 || m.is&wordy != 0 || m.is&^(t.has|everyItem) != 0
+		isName := m.is == mName || m.is == mNamespace
+		if isName {
+			leave = name != tool
+		}
+		x.members, x.leave, x.isName = append(x.members, m.span), append(x.leave, leave), append(x.isName, isName)
+	}
+	place.extra = x
 	return place
 }
 
