@@ -222,6 +222,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serve routes.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, body []byte) error {
 	switch path := strings.TrimPrefix(r.URL.Path, "/api"); {
+	case isGemini(r):
+		return s.gemini(w, r, body)
 	case path == "/v1/models" && r.Method == http.MethodGet && r.Header.Get("Anthropic-Version") != "":
 		writeJSON(w, http.StatusOK, messageModels(s.cfg.Models))
 	case path == "/v1/models" && r.Method == http.MethodGet:

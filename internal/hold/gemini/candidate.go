@@ -108,7 +108,7 @@ func (g *Gate) flush(dst []byte, c *candidate, a *gemini.Response, next *gemini.
 	c.open = gemini.EmptyPart
 	if shown := c.texts.Of(kind.Member()).Close(); len(shown) > 0 {
 		c.said = c.said || kind == gemini.TextPart
-		dst = a.AppendText(dst, c.index, kind, bytes.Clone(shown))
+		dst = gemini.AppendEvent(dst, "", a.AppendText(nil, c.index, kind, shown), g.crlf)
 	}
 	return dst
 }
@@ -157,7 +157,7 @@ func (g *Gate) hold(c *candidate, a *gemini.Response, e sse.Event) error {
 	}
 	p := piece{name: e.Name, first: len(c.calls), doc: bytes.Clone(a.Doc)}
 	if p.raw = bytes.Clone(e.Raw); len(p.raw) == 0 {
-		p.raw = sse.AppendEvent(nil, e.Name, p.doc)
+		p.raw = gemini.AppendEvent(nil, e.Name, p.doc, g.crlf)
 	}
 	p.size = len(p.raw) + len(p.doc)
 	for i := range a.Candidates[0].Parts {
@@ -242,7 +242,7 @@ func (g *Gate) release(dst []byte, c *candidate, p *piece) ([]byte, error) {
 		return dst, err
 	}
 	c.saw(is)
-	return appendEvent(dst, a, sse.Event{Name: p.name, Raw: p.raw}, doc), nil
+	return g.append(dst, a, sse.Event{Name: p.name, Raw: p.raw}, doc), nil
 }
 
 // outcome is what becomes of a call. What stands in the place of a denied one goes on behind what was said.

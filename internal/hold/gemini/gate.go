@@ -20,6 +20,7 @@ type Gate struct {
 	holding    int          // candidates of which something is held
 	early      []byte       // events before the first that names a model; none has a candidate
 	blocked    bool         // the prompt was refused: there is no answer
+	crlf       bool         // the last event's lines end by CRLF
 
 	usage llm.Usage
 }
@@ -77,6 +78,7 @@ func (g *Gate) event(dst []byte, e sse.Event) ([]byte, error) {
 	case !e.HasData:
 		return append(dst, e.Raw...), nil
 	}
+	g.crlf = bytes.HasSuffix(e.Raw, []byte("\r\n"))
 	a, err := gemini.ParseEvent(e.Data, g.core.Limits())
 	if err != nil {
 		return dst, &hold.StreamError{Code: hold.CodeInvalid, Reason: "an event that cannot be read", Err: err}
@@ -195,7 +197,7 @@ func (g *Gate) pass(dst []byte, a *gemini.Response, e sse.Event) ([]byte, error)
 			c.finished = true
 		}
 	}
-	return appendEvent(dst, a, e, doc), nil
+	return g.append(dst, a, e, doc), nil
 }
 
 // revise filters the texts of the k-th candidate in a document that may have changed since it was read.
@@ -209,10 +211,10 @@ func revise(a *gemini.Response, doc []byte, k int, c *candidate) ([]byte, error)
 	return a.Revise(k, gemini.Revision{Text: c.text, Redact: c.changed})
 }
 
-// appendEvent appends a document as an event: as it came when it is the one that came.
-func appendEvent(dst []byte, a *gemini.Response, e sse.Event, doc []byte) []byte {
+// append appends a document as an event: as it came when it is the one that came.
+func (g *Gate) append(dst []byte, a *gemini.Response, e sse.Event, doc []byte) []byte {
 	if len(e.Raw) > 0 && (len(doc) == len(a.Doc) && bytes.Equal(doc, a.Doc)) {
 		return append(dst, e.Raw...)
 	}
-	return sse.AppendEvent(dst, e.Name, doc)
+	return gemini.AppendEvent(dst, e.Name, doc, g.crlf)
 }

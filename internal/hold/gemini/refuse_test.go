@@ -81,3 +81,16 @@ func TestCallbacks(t *testing.T) {
 		t.Errorf("arguments that no client could read: %v %s", o.err, o.out)
 	}
 }
+
+// TestLineEnds: what the gate writes itself ends its lines as the provider does, since an SDK that looks for LF LF before
+// CR LF CR LF would take two events for one.
+func TestLineEnds(t *testing.T) {
+	stream := event(textOf("see $re"), "") + event(textOf("hm")+","+callOf("no_read", "{}")+","+callOf("read", "{}"), "") + event(textOf(""), stop)
+	for _, end := range []string{"\n", "\r\n"} {
+		o := pass(mode{resolve: true, filter: true}, hold.Config{}, []byte(strings.ReplaceAll(stream, "\n", end)), nil)
+		out := string(o.out)
+		if o.err != nil || strings.Count(out, "\n") != strings.Count(out, end) || strings.Count(out, end+end) != strings.Count(out, "data:") {
+			t.Errorf("%q: %v %q", end, o.err, out)
+		}
+	}
+}

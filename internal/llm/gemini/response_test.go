@@ -84,7 +84,7 @@ func TestModels(t *testing.T) {
 	if got := string(ModelList(nil)); got != `{"models":[]}` {
 		t.Error(got)
 	}
-	if got := string(AppendError(nil, []byte(`{"error":{}}`))); got != "data: {\"error\":{}}\n\n" {
+	if got := string(AppendError(nil, []byte(`{"error":{}}`))); got != "data: {\"error\":{}}\r\n\r\n" {
 		t.Error(got)
 	}
 }

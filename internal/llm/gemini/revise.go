@@ -159,21 +159,30 @@ func (a *Response) Split(i int) (head, tail []byte) {
 	return first.Apply(a.Doc), second.Apply(a.Doc)
 }
 
-// AppendText appends an event with a text of our own in the stream that the answer is of.
+// AppendText appends the data of an event with a text of our own in the stream that the answer is of.
 func (a *Response) AppendText(dst []byte, candidate int, kind PartKind, text []byte) []byte {
-	doc := llm.AppendQuoted([]byte(`{"candidates":[{"content":{"parts":[{"text":`), text)
+	dst = llm.AppendQuoted(append(dst, `{"candidates":[{"content":{"parts":[{"text":`...), text)
 	if kind == ThoughtPart {
-		doc = append(doc, `,"thought":true`...)
+		dst = append(dst, `,"thought":true`...)
 	}
-	doc = fmt.Appendf(doc, `}],"role":"model"},"index":%d}]`, candidate)
+	dst = fmt.Appendf(dst, `}],"role":"model"},"index":%d}]`, candidate)
 	for _, m := range []llm.Span{a.version, a.id} {
 		if m.Len() > 0 {
-			doc = append(append(doc, ','), m.Of(a.Doc)...)
+			dst = append(append(dst, ','), m.Of(a.Doc)...)
 		}
 	}
-	return sse.AppendData(dst, append(doc, '}'))
+	return append(dst, '}')
+}
+
+// AppendEvent appends an event, whose lines end by CRLF or by LF. The API's end by CRLF, and one of Google's SDKs looks for
+// blank lines of one kind before those of the other: a stream may not mix them, but for its end.
+func AppendEvent(dst []byte, name string, data []byte, crlf bool) []byte {
+	if !crlf {
+		return sse.AppendEvent(dst, name, data)
+	}
+	return append(dst, bytes.ReplaceAll(sse.AppendEvent(nil, name, data), []byte("\n"), []byte("\r\n"))...)
 }
 
 // AppendError appends the event by which a stream ends in the middle: body is an object with an error in it, as a refused
-// request gets it.
-func AppendError(dst, body []byte) []byte { return sse.AppendData(dst, body) }
+// request gets it. Its lines end by CRLF, which is the end that is read behind either.
+func AppendError(dst, body []byte) []byte { return AppendEvent(dst, "", body, true) }
