@@ -90,6 +90,7 @@ type entry struct {
 	lists    [kinds]*listing
 	fetching [kinds]chan struct{} // closed when the fetch that is under way has ended
 	version  [kinds]int           // counts what made a list stale
+	missed   [kinds]bool          // somebody went without a list that was never fetched
 	used     time.Time
 	watched  bool
 	reported map[string]bool // pins that were told of
@@ -152,7 +153,7 @@ func (e *entry) lastUsed() time.Time {
 }
 
 // get is a list: from memory while it is fresh, else fetched once for all who wait. For a server that was down when it was last
-// asked nobody waits: it is asked again in the background.
+// asked, for this list or another, nobody waits: it is asked again in the background.
 func (e *entry) get(ctx context.Context, p *identity.Principal, k kind) *listing {
 	e.mu.Lock()
 	had := e.lists[k]
@@ -170,6 +171,10 @@ func (e *entry) get(ctx context.Context, p *identity.Principal, k kind) *listing
 		}
 		e.fetching[k] = done
 	}
+	if had == nil {
+		had = e.down()
+		e.missed[k] = e.missed[k] || had != nil
+	}
 	e.mu.Unlock()
 	if had != nil && had.err != nil {
 		return had
@@ -184,6 +189,19 @@ func (e *entry) get(ctx context.Context, p *identity.Principal, k kind) *listing
 	return e.lists[k]
 }
 
+// down is a list that could not be had a moment ago since the server was down; nil when there is none. e.mu is held.
+func (e *entry) down() *listing {
+	for _, l := range e.lists {
+		if l == nil || l.err == nil || !e.b.c.Now().Before(l.until) {
+			continue
+		}
+		if _, said := errors.AsType[*leftError](l.err); !said { // what a server answers wrongly is about that list alone
+			return &listing{err: l.err, until: l.until}
+		}
+	}
+	return nil
+}
+
 // fetch asks the server for a whole list and puts it in place.
 func (e *entry) fetch(p *identity.Principal, k kind, version int, done chan struct{}) {
 	ctx, cancel := context.WithTimeout(e.life, e.b.c.ListTimeout)
@@ -195,6 +213,8 @@ func (e *entry) fetch(p *identity.Principal, k kind, version int, done chan stru
 		l.until = time.Time{}
 	}
 	e.lists[k], e.fetching[k] = l, nil
+	missed := e.missed[k]
+	e.missed[k] = false
 	watch := l.err == nil && k != about && !e.watched
 	e.watched = e.watched || watch
 	e.mu.Unlock()
@@ -203,7 +223,7 @@ func (e *entry) fetch(p *identity.Principal, k kind, version int, done chan stru
 		e.b.noteSeen(e, l)
 	}
 	close(done)
-	if had != nil && (had.err == nil) != (l.err == nil) {
+	if had != nil && (had.err == nil) != (l.err == nil) || had == nil && missed && l.err == nil {
 		e.b.hub.publish(e.s, e.owner, k)
 	}
 	if watch {

@@ -189,6 +189,32 @@ func TestDown(t *testing.T) {
 	}
 }
 
+// TestDownForAll: for a server that was silent about one list nobody waits for another; when it is there, whoever listens is told.
+func TestDownForAll(t *testing.T) {
+	w := newWorld(t, func(c *Config, _ *world) { c.ListTimeout, c.Retry = 100*time.Millisecond, time.Hour })
+	f := w.servers["snowflake"]
+	f.set(protocol.ListResources, `{"uri":"file:///a","name":"a"}`)
+	f.mu.Lock()
+	f.hang = make(chan struct{})
+	f.mu.Unlock()
+	if got := w.tools(w.sara); got != "slack__whoami" {
+		t.Fatalf("Sara sees %s", got)
+	}
+	w.broker.c.ListTimeout = time.Hour // who waited now would wait for good
+	if a := w.call(w.sara, protocol.ListResources, "{}"); strings.Contains(string(a.Result), "file:///a") {
+		t.Errorf("%s", a.Result)
+	}
+	l := w.listen(w.sara, `{"notifications":{"resourcesListChanged":true}}`)
+	eventually(t, "the stream knows its resources", func() bool { return f.fetched(protocol.ListTemplates) > 0 }) // they come after
+	close(f.hang)
+	if got := l.next(t); got != protocol.NotifyResources {
+		t.Errorf("she is told %s", got)
+	}
+	if a := w.call(w.sara, protocol.ListResources, "{}"); !strings.Contains(string(a.Result), "file:///a") {
+		t.Errorf("%s", a.Result)
+	}
+}
+
 type receiver func() (relay.Answer, error)
 
 // TestBack: a server that comes back is in the lists again, and whoever listens is told.
