@@ -17,6 +17,17 @@ type Edit struct {
 	// part of text; of any other value only an empty text, which takes it out.
 	PartTexts map[int][]byte
 
+	// Answers are results of calls that the provider keeps and the client was never given: what stands in the place of a
+	// call that was refused. Only a dialect whose provider keeps its answers takes any.
+	Answers []Answer
+
 	// Store is whether the provider keeps the answer, where a dialect lets a request say so; nil leaves what it says.
 	Store *bool
+}
+
+// Answer is the result of a call that stands in no history.
+type Answer struct {
+	ID, Tool string
+	Custom   bool
+	Text     string
 }

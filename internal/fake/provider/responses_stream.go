@@ -177,8 +177,9 @@ func (p *responder) rest(index int, item responseCall) error {
 		text, member, kind = item.Input, "input", "response.custom_tool_call_input"
 	}
 	if text != nil {
-		piece, rest, first := "", *text, true
+		rest, first := *text, true
 		for rest != "" {
+			var piece string
 			piece, rest = cut(rest, p.s.fragmentOf(*text))
 			if err := p.steps(map[string]any{"type": kind + ".delta", "item_id": item.ID, "output_index": index, "delta": piece}); err != nil {
 				return err

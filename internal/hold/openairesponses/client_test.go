@@ -32,9 +32,8 @@ type clientItem struct {
 	Content, Summary                            []clientPart
 	Encrypted                                   string `json:"encrypted_content"`
 
-	pieces   string // of the arguments
-	commands []string
-	done     *clientItem
+	pieces string // of the arguments
+	done   *clientItem
 }
 
 type clientPart struct{ Type, Text, Refusal string }

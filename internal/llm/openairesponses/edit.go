@@ -46,6 +46,7 @@ func Apply(r *llm.Request, e llm.Edit) ([]byte, error) {
 	}
 	w.setStore()
 	w.leaving()
+	w.answer()
 	if err := w.hideTools(); err != nil {
 		return nil, err
 	}
@@ -107,6 +108,60 @@ func (w *editor) setStore() {
 	case string(span.Of(w.r.Doc)) != string(value):
 		w.s.Replace(span, value)
 	}
+}
+
+// answer puts results of calls that the provider keeps in front of the input, which becomes a list if it was a text. What
+// a client of a kept response sends is the input alone.
+func (w *editor) answer() {
+	if len(w.e.Answers) == 0 {
+		return
+	}
+	var out []byte
+	for _, a := range w.e.Answers {
+		out = w.appendAnswer(out, a)
+	}
+	span := w.lay.source
+	switch {
+	case span.Len() == 0:
+		at := w.lay.members[0].span.Start
+		w.s.Replace(llm.Span{Start: at, End: at}, append(append([]byte(`"input":[`), out[:len(out)-1]...), "],"...))
+	case w.r.Doc[span.Start] == '"':
+		w.s.Replace(llm.Span{Start: span.Start, End: span.Start}, append(append([]byte("["), out...), `{"role":"user","content":`...))
+		w.s.Replace(llm.Span{Start: span.End, End: span.End}, []byte("}]"))
+	case w.r.Doc[span.Start] != '[': // null
+		w.s.Replace(span, append(append([]byte("["), out[:len(out)-1]...), ']'))
+	default:
+		if len(w.lay.input) == 0 {
+			out = out[:len(out)-1]
+		}
+		w.s.Replace(llm.Span{Start: span.Start + 1, End: span.Start + 1}, out)
+	}
+}
+
+// appendAnswer appends one result, in the form in which its tool gives any.
+func (w *editor) appendAnswer(dst []byte, a llm.Answer) []byte {
+	kind := "function_call_output"
+	if a.Custom {
+		kind = "custom_tool_call_output"
+	}
+	for _, t := range w.r.Tools {
+		if t.Name == a.Tool && t.Type != typeFunction && t.Type != typeCustom && !t.Server {
+			kind = a.Tool + "_call_output"
+		}
+	}
+	id, text := w.quote([]byte(a.ID)), w.quote([]byte(a.Text))
+	dst = append(append(append(append(dst, `{"type":"`...), kind...), `","call_id":`...), id...)
+	switch kind {
+	case "shell_call_output":
+		dst = append(append(append(dst, `,"output":[{"stdout":"","stderr":`...), text...), `,"outcome":{"type":"exit","exit_code":1}}]`...)
+	case "computer_call_output":
+		dst = append(append(dst, `,"output":{"type":"computer_screenshot","image_url":`+emptyImage+`}},{"role":"user","content":`...), text...)
+	case "apply_patch_call_output":
+		dst = append(append(dst, `,"status":"failed","output":`...), text...)
+	default:
+		dst = append(append(dst, `,"output":`...), text...)
+	}
+	return append(dst, "},"...)
 }
 
 // dropUnkept takes out what leaves when the answer is not kept. It comes last, for the same reason.

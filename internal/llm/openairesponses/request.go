@@ -19,7 +19,8 @@ type layout struct {
 	parts   map[int]string // parts that are no text, and what stands there when they are taken out
 	signed  map[int]bool   // parts that nobody changes
 	unkept  []int          // items that say something only while the provider keeps the answer
-	input   []llm.Span     // the elements of input
+	source  llm.Span       // the input's value; empty when there is none
+	input   []llm.Span     // its elements
 }
 
 // member is one name and value of an object.
@@ -143,15 +144,17 @@ func (p *parser) outside() (llm.Span, error) {
 }
 
 // readField reads one top-level value.
-func (p *parser) readField(name string, f field) error {
+func (p *parser) readField(name string, f field) (err error) {
 	kind := p.r.Kind()
 	switch {
 	case kind == strictjson.Null && name == "store":
-		span, err := p.r.Skip()
-		p.lay.store = span
+		p.lay.store, err = p.r.Skip()
+		return err
+	case kind == strictjson.Null && name == "input":
+		p.lay.source, err = p.r.Skip()
 		return err
 	case kind == strictjson.Null || kind == strictjson.None:
-		_, err := p.r.Skip()
+		_, err = p.r.Skip()
 		return err
 	case strings.IndexByte(f.kinds, byte(kind)) < 0:
 		return p.fail(name, "is of the wrong type")
@@ -166,10 +169,10 @@ func (p *parser) readField(name string, f field) error {
 	case name == "metadata":
 		return p.readMetadata()
 	case f.class == prose:
-		_, err := p.outside()
+		_, err = p.outside()
 		return err
 	}
-	_, err := p.r.Skip()
+	_, err = p.r.Skip()
 	return err
 }
 
@@ -180,7 +183,9 @@ func (p *parser) readStructural(name string) (err error) {
 	case "models":
 		err = p.readModels()
 	case "input":
+		p.lay.source.Start = p.r.Next()
 		err = p.readInput()
+		p.lay.source.End = p.r.Offset()
 	case "instructions":
 		err = p.readInstructions()
 	case "tools":

@@ -187,3 +187,42 @@ func BenchmarkRequest(b *testing.B) {
 		})
 	}
 }
+
+// TestAnswers: a refusal goes up as the result of a call that the provider keeps.
+func TestAnswers(t *testing.T) {
+	answers := []llm.Answer{
+		{ID: "1", Tool: "a", Text: "[no]"},
+		{ID: "2", Tool: "sh", Custom: true, Text: "[no]"},
+		{ID: "3", Tool: "shell", Text: "[no]"},
+		{ID: "4", Tool: "apply_patch", Text: "[no]"},
+		{ID: "5", Tool: "computer", Text: "[no]"},
+		{ID: "6", Tool: "local_shell", Text: "[no]"},
+	}
+	tools := `"tools":[{"type":"function","name":"a"},{"type":"shell"},{"type":"apply_patch"},{"type":"computer"},{"type":"local_shell"}]`
+	for _, input := range []string{``, `,"input":"go \"on\""`, `,"input":[]`, `,"input":null`, `,"input":[{"role":"user","content":"go \"on\""}]`} {
+		r, err := ParseRequest([]byte(`{`+tools+`,"previous_response_id":"resp_1","model":"m"`+input+`}`), strictjson.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		edit := llm.Edit{Answers: answers, HideTools: map[string]bool{"a": true}}
+		if strings.Contains(input, `"go`) {
+			edit.PartTexts = map[int][]byte{0: []byte("on")}
+		}
+		out, err := Apply(r, edit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := ParseRequest(out, strictjson.Limits{})
+		if err != nil || len(again.Results) != len(answers) || len(again.Unknown) > 0 || len(again.Tools) != 4 {
+			t.Fatalf("%s: %v %+v\n%s", input, err, again, out)
+		}
+		for i, result := range again.Results {
+			if result.ID != answers[i].ID || result.Role != "tool" || answers[i].Tool != "computer" && !strings.Contains(string(again.ResultText(i)), "[no]") {
+				t.Errorf("%+v\n%s", result, out)
+			}
+		}
+		if input != "" && strings.Contains(input, "go") != strings.Contains(string(out), `"role":"user","content":"on"`) {
+			t.Errorf("%s", out)
+		}
+	}
+}

@@ -140,8 +140,7 @@ func (e *Event) Parse(doc []byte, l strictjson.Limits) error {
 	*e = Event{Doc: doc, Sequence: -1, Output: -1, Index: -1, Item: Item{Texts: e.Item.Texts[:0]}}
 	r := strictjson.NewReader(doc, l)
 	defer r.Close()
-	var place [3]int // of content_index, summary_index, command_index
-	place = [3]int{-1, -1, -1}
+	place := [3]int{-1, -1, -1} // of content_index, summary_index, command_index
 	err := r.Object(eventNames, func(m strictjson.Member) error {
 		if null, err := r.Null(); null || err != nil {
 			return err
