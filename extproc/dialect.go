@@ -3,10 +3,12 @@ package extproc
 import (
 	"github.com/yellowjack/yellowjack/internal/hold"
 	holdanthropic "github.com/yellowjack/yellowjack/internal/hold/anthropic"
+	holdgemini "github.com/yellowjack/yellowjack/internal/hold/gemini"
 	holdresponses "github.com/yellowjack/yellowjack/internal/hold/openairesponses"
 	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/llm/anthropic"
 	"github.com/yellowjack/yellowjack/internal/llm/embeddings"
+	"github.com/yellowjack/yellowjack/internal/llm/gemini"
 	"github.com/yellowjack/yellowjack/internal/llm/openaichat"
 	"github.com/yellowjack/yellowjack/internal/llm/openairesponses"
 	"github.com/yellowjack/yellowjack/internal/strictjson"
@@ -61,10 +63,10 @@ const eventStream = "text/event-stream"
 const comment = ": a tool call is being checked\n\n"
 
 // dialects are all that are spoken.
-type dialects struct{ chat, responses, embeddings, messages, count *dialect }
+type dialects struct{ chat, responses, embeddings, messages, count, gemini *dialect }
 
 func allDialects() dialects {
-	return dialects{chat: chatDialect(), responses: responsesDialect(), embeddings: embeddingsDialect(), messages: messagesDialect(), count: countDialect()}
+	return dialects{chat: chatDialect(), responses: responsesDialect(), embeddings: embeddingsDialect(), messages: messagesDialect(), count: countDialect(), gemini: geminiDialect()}
 }
 
 // messagesDialect is Anthropic's.
@@ -117,6 +119,25 @@ func responsesDialect() *dialect {
 		},
 		gate:   func(c hold.Config) gate { return holdresponses.New(c) },
 		failed: openairesponses.AppendError, stream: eventStream, quiet: []byte(comment), stores: true,
+	}
+}
+
+// geminiDialect is Gemini's generateContent, whose path has the model and whether to stream.
+func geminiDialect() *dialect {
+	return &dialect{
+		parse: func(doc []byte, s surface, l strictjson.Limits) (*llm.Request, error) {
+			return gemini.ParseRequest(s.gemini, doc, l)
+		},
+		apply: gemini.Apply,
+		whole: func(doc []byte, l strictjson.Limits) (wholeAnswer, error) {
+			a, err := gemini.ParseResponse(doc, l)
+			if err != nil {
+				return wholeAnswer{}, err
+			}
+			return wholeAnswer{a.Model, a.Calls, a.Usage, a.Error, a.Rewrite}, nil
+		},
+		gate:   func(c hold.Config) gate { return holdgemini.New(c) },
+		failed: gemini.AppendError, stream: eventStream, quiet: []byte(": a tool call is being checked\r\n\r\n"), // lines end as the API's do
 	}
 }
 

@@ -30,7 +30,6 @@ type exchange struct {
 	phase    phase
 	shape    refuse.Shape
 	surface  surface
-	query    string       // the request's, without a credential; the surface may have it
 	table    *route.Table // in force when the exchange began
 	finished bool         // the last message was sent: a clean end is safe
 	failed   error        // the stream must end with an error status
@@ -131,7 +130,7 @@ func (x *exchange) onRequestHeaders(h headerView, end bool) []reply {
 	x.record.Path = clip(path)
 
 	x.record.Internal = x.internal
-	surface, refused := x.s.surfaceOf(h.get(":method"), path, x.table)
+	surface, refused := x.s.surfaceOf(h.get(":method"), path, identity.StripQuery(query), x.table)
 	if refused != nil {
 		return x.refuse(refused)
 	}
@@ -260,8 +259,8 @@ func (x *exchange) forward(authorized []header, body []byte, changed bool) reply
 // endpoint is the path that is called, with the request's query where the surface has one.
 func (x *exchange) endpoint() string {
 	path := x.target.Endpoint(x.surface.op)
-	if x.query != "" {
-		path += "?" + x.query
+	if x.surface.forward != "" {
+		path += "?" + x.surface.forward
 	}
 	return path
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/yellowjack/yellowjack/internal/identity"
 	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/llm/anthropic"
+	"github.com/yellowjack/yellowjack/internal/llm/gemini"
 	"github.com/yellowjack/yellowjack/internal/llm/openaichat"
 	"github.com/yellowjack/yellowjack/internal/refuse"
 	"github.com/yellowjack/yellowjack/internal/route"
@@ -24,9 +25,6 @@ func (x *exchange) authenticate(h headerView, query string) (*identity.Principal
 	token, refused := identity.Credential(h.all, query)
 	if refused != nil {
 		return nil, refused
-	}
-	if x.query = identity.StripQuery(query); x.query != "" && x.query != x.surface.query {
-		return nil, refuse.New(http.StatusBadRequest, refuse.UnknownField, "this path does not take these query parameters", "query parameters")
 	}
 	if x.internal {
 		return x.delegated(token)
@@ -235,6 +233,9 @@ func (x *exchange) listModels() []reply {
 	mine := named[:0]
 	for i, m := range named {
 		if allowed[i] {
+			if x.surface.native != "" {
+				m.Named = m.Name // as the provider's own path takes it
+			}
 			mine = append(mine, m)
 		}
 	}
@@ -243,6 +244,13 @@ func (x *exchange) listModels() []reply {
 
 // modelList writes models as the API of the client's SDK does: Anthropic's names its version.
 func (x *exchange) modelList(all []policies.Model) []byte {
+	if x.surface.gemini.Version != "" {
+		list := make([]gemini.Model, len(all))
+		for i, m := range all {
+			list[i] = gemini.Model{ID: m.Name, OwnedBy: m.Provider}
+		}
+		return gemini.ModelList(list)
+	}
 	if x.request.get(anthropic.VersionHeader) != "" {
 		list := make([]anthropic.Model, len(all))
 		for i, m := range all {

@@ -53,6 +53,7 @@ identity:
 providers:
   mock: {base_url: "http://127.0.0.1:9100/v1", models: [small, secret-large]}
   openai: {dialect: openai-responses, dialects: [openai-chat], base_url: "http://127.0.0.1:9300/v1", models: [gpt]}
+  google: {dialect: gemini, base_url: "http://127.0.0.1:9400", models: [flash]}
   claude: {dialect: anthropic, base_url: "http://127.0.0.1:9200", models: [sonnet]}
 default_provider: mock
 models:
@@ -61,6 +62,7 @@ credentials:
   - {provider: mock, team: finance, secret: {file: KEY}}
   - {provider: mock, user: sara@example.com, secret: {file: KEY2}}
   - {provider: claude, secret: {file: KEY}}
+  - {provider: google, secret: {file: KEY}}
   - {provider: openai, secret: {file: KEY}}
 policies:
   data:
@@ -68,6 +70,7 @@ policies:
       fast: {allow: ["*"]}
       mock/small: {allow: ["*"]}
       claude/sonnet: {allow: ["*"]}
+      google/flash: {allow: ["*"]}
       openai/gpt: {allow: ["*"]}
     providers:
       mock: {byok: ["group:byok"]}

@@ -9,8 +9,8 @@ import (
 
 // Dialects that the design names: those that are built, and those that are not yet.
 var (
-	builtDialects = []string{"openai-chat", "openai-responses", "anthropic"}
-	laterDialects = []string{"gemini", "bedrock"}
+	builtDialects = []string{"openai-chat", "openai-responses", "anthropic", "gemini"}
+	laterDialects = []string{"bedrock"}
 )
 
 // reservedProviders are first segments of the gateway's own paths, which a provider's native surface would hide.
