@@ -232,7 +232,13 @@ func (g *Gate) put(dst []byte, e sse.Event, it *item, s *llm.Splices, more int) 
 	}
 	p := piece{of: it, kind: g.event.Kind, name: e.Name, own: g.event.Sequence}
 	if s == nil || s.Len() == 0 {
-		p.raw, p.doc = bytes.Clone(e.Raw), bytes.Clone(e.Data)
+		p.raw = bytes.Clone(e.Raw)
+		if at := bytes.Index(p.raw, e.Data); at >= 0 {
+			p.doc = p.raw[at : at+len(e.Data)]
+		} else { // in several lines
+			p.doc = bytes.Clone(e.Data)
+			more += len(p.doc)
+		}
 	} else {
 		p.doc = s.Apply(e.Data)
 	}
@@ -240,7 +246,9 @@ func (g *Gate) put(dst []byte, e sse.Event, it *item, s *llm.Splices, more int) 
 }
 
 func (g *Gate) hold(p piece, more int) error {
-	p.size = len(p.raw) + len(p.doc) + more
+	if p.size = len(p.raw) + more; p.raw == nil {
+		p.size += len(p.doc)
+	}
 	if err := g.core.Hold(p.size); err != nil {
 		return err
 	}

@@ -179,6 +179,9 @@ func (g *Gate) endItem(dst []byte, e sse.Event, it *item) ([]byte, error) {
 		c.ended, c.end = true, ev.Item
 		c.end.Complete(ev.Doc, false, g.limits)
 		c.end.Keep(ev.Doc)
+		if c.begin.ID != c.end.ID {
+			c.Malform(otherwise)
+		}
 		c.agree(&c.begin, &c.end)
 		c.Arguments, c.Custom = c.end.Call.Arguments, c.end.Call.Custom
 		if c.end.Call.Malformed != "" {
@@ -193,9 +196,10 @@ func (g *Gate) endItem(dst []byte, e sse.Event, it *item) ([]byte, error) {
 	return g.put(dst, e, it, s, 0)
 }
 
-// agree refuses a call whose item says something else the second time.
+// agree refuses a call whose item says something else when it is said again. Its own id may be another one at the end of
+// the response: some providers make it anew, and nobody finds anything by it there.
 func (c *call) agree(a, b *openairesponses.Item) {
-	if a.Type != b.Type || a.ID != b.ID || a.Call.ID != b.Call.ID || a.Call.Tool != b.Call.Tool || a.Given && b.Given && a.IsText() != b.IsText() {
+	if a.Type != b.Type || a.Call.ID != b.Call.ID || a.Call.Tool != b.Call.Tool || a.Given && b.Given && a.IsText() != b.IsText() {
 		c.Malform(otherwise)
 	}
 }

@@ -96,6 +96,22 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
+// TestAnew: a provider may make an item's id anew at the end, and clients of the open models' one think in a part.
+func TestAnew(t *testing.T) {
+	thought := `{"type":"reasoning","id":"rs_1","summary":[],"content":[{"type":"reasoning_text","text":"hm"}]}`
+	o := pass(mode{finish: true}, hold.Config{}, streamOf(created, added(0, `{"type":"reasoning","id":"rs_1","summary":[]}`),
+		`{"type":"response.reasoning_part.added","output_index":0,"content_index":0,"item_id":"rs_1","part":{"type":"reasoning_text","text":""}}`,
+		`{"type":"response.reasoning_text.delta","output_index":0,"content_index":0,"item_id":"rs_1","delta":"hm"}`,
+		`{"type":"response.reasoning_text.done","output_index":0,"content_index":0,"item_id":"rs_1","text":"hm"}`,
+		`{"type":"response.reasoning_part.done","output_index":0,"content_index":0,"item_id":"rs_1","part":{"type":"reasoning_text","text":"hm"}}`, done(0, thought),
+		added(1, function("fc_1", "1", "read", "")), done(1, function("fc_1", "1", "read", "{}")),
+		completed(strings.Replace(thought, "rs_1", "rs_9", 1), function("fc_9", "1", "read", "{}"))), nil)
+	if o.err != nil || len(o.asked) != 1 || len(o.allowed) != 1 || len(o.turns) != 1 || len(o.turns[0].Texts) != 1 {
+		t.Errorf("%v %+v", o.err, o)
+	}
+	checkReleased(t, o)
+}
+
 // TestInvalid: a stream that could be read in several ways is ended, and nothing more of it goes on.
 func TestInvalid(t *testing.T) {
 	good := function("fc_1", "1", "read", `{}`)

@@ -46,6 +46,8 @@ var events = map[string]spec{ //nolint:gochecknoglobals // a constant in all but
 	"response.reasoning_summary_part.added": {kind: TextBegin, place: SummaryText},
 	"response.reasoning_summary_part.done":  {kind: TextEnd, place: SummaryText},
 
+	"response.reasoning_part.added": {kind: TextBegin, place: ContentText}, "response.reasoning_part.done": {kind: TextEnd, place: ContentText},
+
 	"response.output_text.delta":            {kind: TextDelta, place: ContentText, member: "content"},
 	"response.output_text.done":             {kind: TextDone, place: ContentText, member: "content", whole: "text"},
 	"response.refusal.delta":                {kind: TextDelta, place: ContentText, member: "refusal"},
