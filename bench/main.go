@@ -13,6 +13,9 @@
 // credential, reads every answer, decides its tool call with its arguments, and writes its audit. The cold arm sends each
 // of thousands of principals' first request to a gateway that was just started.
 //
+// The broker is measured by itself (tools.go): a warm tools/call through it, in times of the same request through Envoy alone to the
+// same server, and a list of a thousand tools.
+//
 // It writes RESULTS.md and results.json. With -soak it loads Yellowjack alone and reports how its memory grew.
 package main
 
@@ -38,6 +41,7 @@ type options struct {
 	binary, out  string
 	workers      int
 	pace         time.Duration
+	broker       bool
 }
 
 func main() {
@@ -70,6 +74,7 @@ func parse(args []string) (options, error) {
 	f.StringVar(&o.out, "out", "bench", "`folder` for RESULTS.md and results.json")
 	f.IntVar(&o.workers, "workers", 2, "Envoy's worker threads, in every arm")
 	f.DurationVar(&o.pace, "pace", 250*time.Microsecond, "between the events of a stream; short enough to keep every arm busy")
+	f.BoolVar(&o.broker, "tools-broker", true, "measure the broker of tools as well")
 	short := f.Bool("short", false, "a minute instead of many: shows that it works, measures badly")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -133,6 +138,11 @@ func bench(ctx context.Context, o options) (err error) {
 	}
 	if err := measure(ctx, l, o, who, r); err != nil {
 		return err
+	}
+	if o.broker {
+		if err := measureTools(ctx, l, o, who, r); err != nil {
+			return err
+		}
 	}
 	r.summarize()
 	r.table(os.Stdout)

@@ -38,6 +38,7 @@ func (r *results) table(w io.Writer) {
 			fmt.Fprintf(w, "| %s | %.2f | %.0f | %.2f | %.2f | %.3f |\n", c.Arm, c.Ready, c.PerSec, c.P50, c.P99, c.CPU)
 		}
 	}
+	r.toolTable(w)
 	if len(r.RatiosToNoop) == 0 {
 		return
 	}

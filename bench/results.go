@@ -81,6 +81,8 @@ type results struct {
 	Pace            float64            `json:"stream_pace_ms"`
 	Rows            []*row             `json:"rows"`
 	Cold            []coldResult       `json:"cold"`
+	ToolCalls       []toolCalls        `json:"tool_calls,omitempty"`
+	ToolLists       *toolLists         `json:"tool_lists,omitempty"`
 }
 
 func newResults(l *lab, o options) *results {

@@ -40,7 +40,9 @@ type item struct {
 	own    []byte // as the server wrote it, for those of a bare set
 	hash   string // of a tool's description
 	hints  []byte // a tool's annotations; nil when there are none
-	input  []byte // a tool's input schema
+	// mirrored are the arguments of a tool that a client mirrors into headers; unmirrored is why they cannot be told.
+	mirrored   []protocol.Param
+	unmirrored error
 }
 
 // leftError is why a server's list is not shown.
@@ -189,7 +191,9 @@ func (b *Broker) itemOf(s *server, k kind, raw []byte) (*item, error) {
 	edit.SetText(it.full, k.shape().name)
 	if k == tools {
 		it.hash = ToolHash(raw)
-		it.input = bytes.Clone(rpc.Raw(raw, "inputSchema"))
+		if schema := rpc.Raw(raw, "inputSchema"); len(schema) > 0 && schema[0] == '{' {
+			it.mirrored, it.unmirrored = protocol.Params(schema)
+		}
 		if hints := rpc.Raw(raw, "annotations"); len(hints) > 0 && hints[0] == '{' {
 			it.hints = bytes.Clone(hints)
 		}
@@ -244,12 +248,4 @@ func ToolHash(tool []byte) string {
 	}
 	sum := sha256.Sum256(pinned)
 	return hex.EncodeToString(sum[:])
-}
-
-// headerParams are the arguments of a tool that a client mirrors into headers.
-func headerParams(it *item) ([]protocol.Param, error) {
-	if len(it.input) == 0 || it.input[0] != '{' {
-		return nil, nil
-	}
-	return protocol.Params(it.input)
 }

@@ -186,11 +186,15 @@ func (b *Broker) Params(ctx context.Context, p *identity.Principal, setName, too
 	if !ok {
 		return nil, nil
 	}
+	it := b.catalog.of(s, p).get(ctx, p, tools).byName[name]
+	if it == nil || it.mirrored == nil && it.unmirrored == nil {
+		return nil, nil // most tools want none, and nothing has to be asked of policy
+	}
 	o, _, err := b.find(ctx, p, in, tools, s, name)
 	if err != nil || o == nil {
 		return nil, err
 	}
-	return headerParams(o.item)
+	return o.mirrored, o.unmirrored
 }
 
 var _ relay.Receiver = (*Broker)(nil)
