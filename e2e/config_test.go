@@ -43,6 +43,9 @@ identity:
 providers:
   mock: {base_url: "%s/v1", models: [small, large]}
   strict: {base_url: "%s/v1", models: [small, large]}
+  claude: {dialect: anthropic, base_url: "%s", models: [small]}
+  openai: {dialect: openai-responses, base_url: "%s/v1", models: [small]}
+  google: {dialect: gemini, base_url: "%s", models: [small]}
   nobody: {base_url: "http://%s/v1"}
 default_provider: mock
 models:
@@ -52,6 +55,9 @@ credentials:
   - {provider: mock, team: finance, secret: {file: finance.key}}
   - {provider: mock, user: sara@example.com, secret: {file: sara.key}}
   - {provider: strict, secret: {file: everyone.key}}
+  - {provider: claude, secret: {file: everyone.key}}
+  - {provider: openai, secret: {file: everyone.key}}
+  - {provider: google, secret: {file: everyone.key}}
   - {provider: nobody, secret: {file: everyone.key}}
 policies:
   data:
@@ -61,7 +67,7 @@ policies:
       github__get_issue: {allow: ["*"], effect: read, result: untrusted, fields: {number: {type: int, min: 0, max: 99999}, state: {type: enum, enum: [open, closed]}, title: {type: ref}, body: {type: ref}}}
       github__get_readme: {allow: ["*"], effect: read, result: drop}
       github__get_label: {allow: ["*"], effect: read, result: trusted}
-`, listen, g.metrics, theStage.corp.URL(), s.issuer, theStage.partner.URL(), theStage.upstream.URL(), theStage.upstream.URL(), nobody)
+`, listen, g.metrics, theStage.corp.URL(), s.issuer, theStage.partner.URL(), theStage.upstream.URL(), theStage.upstream.URL(), theStage.upstream.URL(), theStage.upstream.URL(), theStage.upstream.URL(), nobody)
 	for line := range strings.Lines(s.tools) {
 		text += "      " + line
 	}
@@ -70,6 +76,9 @@ policies:
   mock/*: {allow: ["*"]}
   strict/small: {allow: ["*"]}
   strict/large: {allow: ["group:board"]}
+  claude/*: {allow: ["*"]}
+  openai/*: {allow: ["*"]}
+  google/*: {allow: ["*"]}
   nobody/*: {allow: ["*"]}
 `)
 	text += indented("    ", s.data)

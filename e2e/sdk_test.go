@@ -58,6 +58,16 @@ func TestPython(t *testing.T) {
 	}
 }
 
+// TestPythonDialects runs the Python SDKs of the other dialects.
+func TestPythonDialects(t *testing.T) {
+	g := shared(t)
+	python, err := filepath.Abs("../.tools/venv/bin/python")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script(t, g, python, python, "py/dialects.py")
+}
+
 // TestJavaScript runs the JavaScript SDK.
 func TestJavaScript(t *testing.T) {
 	g := shared(t)

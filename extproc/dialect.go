@@ -26,6 +26,8 @@ type dialect struct {
 	failed func(dst, body []byte) []byte
 	stream string // the media type of a stream; "" is none, and no stream is read
 
+	// echoes says that an event of a stream may have the whole request in it.
+	echoes bool
 	// stores says that the provider keeps answers unless it is told not to.
 	stores bool
 
@@ -118,7 +120,7 @@ func responsesDialect() *dialect {
 			return wholeAnswer{a.Model, a.Calls, a.Usage, a.Error, a.Rewrite}, nil
 		},
 		gate:   func(c hold.Config) gate { return holdresponses.New(c) },
-		failed: openairesponses.AppendError, stream: eventStream, quiet: []byte(comment), stores: true,
+		failed: openairesponses.AppendError, stream: eventStream, quiet: []byte(comment), echoes: true, stores: true,
 	}
 }
 

@@ -28,8 +28,12 @@ type streamed struct {
 func newStreamed(x *exchange, head headerView) *streamed {
 	l := x.s.cfg.Limits
 	s := &streamed{x: x, head: head, spoke: time.Now()}
+	event := l.EventBytes
+	if x.surface.dialect.echoes {
+		event += l.RequestBytes + l.ResponseBytes // and the whole answer, at its end
+	}
 	s.gate = x.surface.dialect.gate(hold.Config{
-		MaxHeld: l.HeldBytes, MaxEvent: l.EventBytes, MaxCalls: l.HeldCalls, Choices: x.wanted.Choices,
+		MaxHeld: l.HeldBytes, MaxEvent: event, MaxCalls: l.HeldCalls, Choices: x.wanted.Choices,
 		Decide: x.decideCalls, Finish: x.finishTurn, Text: x.textFilter(),
 		Refuse: func(call llm.ToolCall) string { return x.refuseCall(call, call.Malformed, "malformed").Text },
 		Model: func(name string) error {
