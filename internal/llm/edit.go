@@ -8,7 +8,7 @@ type Edit struct {
 	DropResults map[int]string  // results, and the text that takes the place of each
 
 	Results   map[int][]byte // the same, as bytes; a result stands in one of the two
-	CallIDs   map[int]string // calls of the history, and the id of each at the provider
+	CallIDs   map[int]string // calls of the history, and the id of each at the provider; "" where it gave none
 	CallTools map[int]string // calls, and the name that takes the place of the tool's, there and in the results of them that are replaced
 	ResultIDs map[int]string // results, and the id of the call that each answers
 	Arguments map[int][]byte // calls, and their arguments in the form of ToolCall

@@ -27,6 +27,7 @@ type Request struct {
 	Media      []Media   // of the parts that are no text
 	Features   []Feature // what runs tools or selects models outside our sight; asked of policy
 	Unknown    []string  // fields in no table ("name", or "messages.name"); refused unless policy lists them
+	Nameless   bool      // its calls may have no ids, and clients may leave out those that they were given
 
 	Layout any // what the dialect's editor needs besides
 }
@@ -76,6 +77,7 @@ type ToolResult struct {
 	Parts      Span // of the content, as indexes in Request.Parts
 	Bytes      int  // the content's length on the wire
 	Text       bool // the content is text alone
+	Call       int  // one more than the index of the call that it answers, of a Nameless request; 0 where that is not known
 }
 
 // HistoryCall is one tool call in the history.

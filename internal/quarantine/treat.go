@@ -272,7 +272,7 @@ func (s *Session) Edit(e *llm.Edit) {
 			s.alias(e, i, ids)
 			continue
 		}
-		if c.ProviderID != "" && s.request.Calls[i].IDSpan.Len() > 0 {
+		if s.request.Calls[i].IDSpan.Len() > 0 { // a provider that gave none gets none
 			setID(e, i, c.ProviderID)
 			ids[s.request.Calls[i].ID] = c.ProviderID
 		}

@@ -171,6 +171,21 @@ func parse(doc []byte) (*llm.Request, error) {
 }
 
 func (w *world) half(ctx context.Context, scope label.Scope, r *llm.Request) (*sent, error) {
+	out, e, err := w.edit(ctx, scope, r)
+	if err != nil {
+		return nil, err
+	}
+	up, err := openaichat.Apply(r, e)
+	if err != nil {
+		return nil, fmt.Errorf("apply: %w", err)
+	}
+	out.upstream = string(up)
+	out.session.Shrink()
+	return out, nil
+}
+
+// edit is the request half up to what changes in the request, in any dialect.
+func (w *world) edit(ctx context.Context, scope label.Scope, r *llm.Request) (*sent, llm.Edit, error) {
 	s := w.guard.Open(quarantine.Caller{Scope: scope, Token: func(purpose string) (string, error) { return purpose, nil }}, r)
 	s.Recall(ctx)
 	reads := s.Label()
@@ -182,17 +197,11 @@ func (w *world) half(ctx context.Context, scope label.Scope, r *llm.Request) (*s
 	}
 	context, err := s.Treat(ctx, treatments, reads, "rev1")
 	if err != nil {
-		return nil, err
+		return nil, llm.Edit{}, err
 	}
 	var e llm.Edit
 	s.Edit(&e)
-	up, err := openaichat.Apply(r, e)
-	if err != nil {
-		return nil, fmt.Errorf("apply: %w", err)
-	}
-	out := &sent{session: s, request: r, upstream: string(up), context: context, reports: append([]quarantine.Report(nil), s.Reports()...)}
-	s.Shrink()
-	return out, nil
+	return &sent{session: s, request: r, context: context, reports: append([]quarantine.Report(nil), s.Reports()...)}, e, nil
 }
 
 type call struct{ id, tool, args string }

@@ -15,6 +15,8 @@ type editor struct {
 	lay *layout
 	e   Edit
 	s   llm.Splices
+
+	tied map[int]bool // turns of the model's, by their message, in which no id leaves
 }
 
 // Apply makes the changes in the body, and returns the document itself when there are none; the model stands in the path,

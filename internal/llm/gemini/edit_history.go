@@ -16,6 +16,7 @@ func (w *editor) history() error {
 	if err := w.check(); err != nil {
 		return err
 	}
+	w.findTied()
 	for i := range w.r.Results {
 		w.result(i)
 	}
@@ -69,6 +70,41 @@ func (w *editor) check() error {
 	return nil
 }
 
+// findTied finds the turns whose results would answer other calls, or none, without their ids: there no id leaves, since a
+// provider that has none goes by name and order.
+func (w *editor) findTied() {
+	w.tied = map[int]bool{}
+	taken := map[int]bool{}
+	for i := range w.lay.results {
+		at := &w.lay.results[i]
+		if at.kind != functionResult {
+			continue
+		}
+		is := at.call
+		if id, set := w.e.ResultIDs[i]; w.r.Results[i].IDSpan.Len() == 0 || set && id == "" {
+			is = slices.IndexFunc(at.turn, func(call int) bool {
+				return !taken[call] && !w.lay.calls[call].server && w.r.Calls[call].Tool == at.named
+			})
+			if is >= 0 {
+				is = at.turn[is]
+			}
+		}
+		if is != at.call {
+			for _, call := range []int{is, at.call} {
+				if call >= 0 {
+					w.tied[w.r.Calls[call].Message] = true
+				}
+			}
+		}
+		taken[is] = true
+	}
+}
+
+// idLeaves tells that an id which is set to nothing is to leave: a call's, or that of a result behind a turn with such a call.
+func (w *editor) idLeaves(id string, turn ...int) bool {
+	return id == "" && !slices.ContainsFunc(turn, func(call int) bool { return w.tied[w.r.Calls[call].Message] })
+}
+
 // replaced is the text that takes a result's place.
 func (w *editor) replaced(i int) ([]byte, bool) {
 	if text, ok := w.e.Results[i]; ok {
@@ -83,7 +119,8 @@ func (w *editor) result(i int) {
 	at, content := &w.lay.results[i], w.r.Results[i].Content
 	leave := map[string]bool{}
 	if id, ok := w.e.ResultIDs[i]; ok {
-		if leave["id"] = id == ""; id != "" {
+		leave["id"] = w.idLeaves(id, at.turn...) && (at.call < 0 || w.idLeaves(id, at.call))
+		if id != "" {
 			w.s.Replace(w.r.Results[i].IDSpan, llm.AppendQuoted(nil, id))
 		}
 	}
@@ -166,7 +203,7 @@ func (w *editor) call(i int) {
 	case !ok:
 	case id != "":
 		w.s.Replace(c.IDSpan, llm.AppendQuoted(nil, id))
-	default:
+	case w.idLeaves(id, i):
 		spans := make([]llm.Span, len(at.members))
 		for k, m := range at.members {
 			spans[k] = m.span

@@ -46,7 +46,7 @@ type parser struct {
 func ParseRequest(path Path, doc []byte, l strictjson.Limits) (*llm.Request, error) {
 	p := &parser{doc: doc, lay: &layout{path: path, members: make([]member, 0, 8)}}
 	p.req = &llm.Request{
-		Doc: doc, Model: path.Model, Stream: path.Stream, Choices: 1, Layout: p.lay,
+		Doc: doc, Model: path.Model, Stream: path.Stream, Choices: 1, Layout: p.lay, Nameless: true,
 		Parts: make([]llm.Part, 0, min(4+len(doc)/256, 4096)),
 	}
 	if !path.Valid() {

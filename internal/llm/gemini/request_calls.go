@@ -31,6 +31,7 @@ type resultPlace struct {
 	name    llm.Span // the value; empty when there is none
 	named   string   // the name, or the type of the provider's tool
 	call    int      // that it answers; -1 when none is known
+	turn    []int    // the calls of the model's last turn before it
 }
 
 // openCalls are the calls that results may answer.
@@ -213,6 +214,7 @@ func (p *parser) noteCalls(first int) {
 // is the second result of one call. A result without an id answers the first call of its name that has no result in the
 // last turn of the model's; it takes that one's id.
 func (p *parser) attribute(result *llm.ToolResult, at *resultPlace) {
+	at.turn = p.open.turn
 	call := p.answered(result, at)
 	if at.call = call; call < 0 {
 		return
@@ -222,7 +224,7 @@ func (p *parser) attribute(result *llm.ToolResult, at *resultPlace) {
 	}
 	p.open.done[call] = true
 	if result.Tool, result.Attributed = p.req.Calls[call].Tool, true; at.kind == functionResult {
-		result.ID = p.req.Calls[call].ID
+		result.ID, result.Call = p.req.Calls[call].ID, call+1
 	}
 }
 

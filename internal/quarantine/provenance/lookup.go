@@ -46,6 +46,9 @@ func (h *History) Lookup(ctx context.Context) error {
 		h.begin()
 		return nil
 	}
+	if err := h.name(ctx); err != nil {
+		return fmt.Errorf("provenance: which calls these are: %w", err)
+	}
 	h.hash()
 	if err := h.ask(ctx); err != nil {
 		return fmt.Errorf("provenance: what is known of the conversation: %w", err)

@@ -25,6 +25,8 @@
 // turn and no tool traffic begins a conversation, and asks nobody. What a client says in the person's name when it begins one, or
 // answers a call with, is its word.
 //
+// Where calls may come back without their ids, what stands before each tells which it is (nameless.go).
+//
 // arguments.go and person.go tell which arguments of a call are the person's own words.
 package provenance
 
@@ -120,6 +122,7 @@ type History struct {
 	pinned   func(tool int) bool
 
 	hashes [][32]byte // of the parts' texts; zero for parts that have none
+	hashed bool       // and everything else is, too
 	turns  []spoken   // texts of assistants
 	gaps   []gap
 	owner  []int // by result: the call that it answers by its id, or -1
@@ -144,7 +147,9 @@ type History struct {
 	refresh     []store.Op // records in use that would expire
 	prepared    bool
 	behind      [32]byte // the chain behind the request
-	stood       []mark   // the trusted texts of the request
+	nameless    bool     // the request is, and trail is what stands in it
+	trail       trail
+	stood       []mark // the trusted texts of the request
 	slotOnce    string
 	person      *words
 	personal    []string // what the person wrote, once it was asked for

@@ -44,6 +44,9 @@ func (h *History) prepare() {
 	h.prepared = true
 	h.hashParts()
 	h.behind = h.atEnd()
+	if h.nameless = h.request.Nameless; h.nameless {
+		h.trail = h.wholeTrail()
+	}
 	for i, p := range h.request.Parts {
 		if o := &h.Parts[i]; isText(p) && !o.Result && o.Label.Integrity == label.Trusted {
 			if m := markOf(h.hashes[i]); !slices.Contains(h.stood, m) {
@@ -124,6 +127,10 @@ func (r *Released) Call(tool, providerID string, arguments, resolved []byte, l l
 	record := r.call(tool, providerID, arguments, resolved, l)
 	id := newID(h.a.keys, h.scope, record)
 	r.put(h.callKey(id), record, tag(id))
+	if h.nameless && providerID == "" {
+		h.trail.call(h, tool, record.resolved)
+		r.ops = append(r.ops, &store.Put{Key: h.trail.key(h), Value: appendName(nil, r.now, id), TTL: h.a.c.Keep})
+	}
 	return id
 }
 

@@ -44,16 +44,22 @@ func (h *History) hashParts() {
 	}
 }
 
+// hashResults names each result by its content.
+func (h *History) hashResults() {
+	for i := range h.Results {
+		h.Results[i].Hash = h.a.contentHash(h.scope, h.request.ResultText(i))
+	}
+}
+
 // hash names everything that a request carries by its content, and each text of the model's by what stands before it, too.
 func (h *History) hash() {
-	if h.hashes != nil {
+	if h.hashed {
 		return
 	}
+	h.hashed = true
 	h.hashParts()
+	h.hashResults()
 	r := h.request
-	for i := range h.Results {
-		h.Results[i].Hash = h.a.contentHash(h.scope, r.ResultText(i))
-	}
 	var before chain
 	before.start(h)
 	last := -1
