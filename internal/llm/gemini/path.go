@@ -33,7 +33,7 @@ func ParsePath(target string) (Path, error) {
 		return Path{}, &llm.FieldError{Field: field, Reason: reason}
 	}
 	path, query, asked := strings.Cut(target, "?")
-	if len(target) > maxPath || !plainPath(path) {
+	if len(target) > maxPath || !strings.HasPrefix(path, "/") {
 		return refuse("path", "is not of the form /v1beta/models/MODEL:METHOD")
 	}
 	at := strings.LastIndexByte(path, ':')
@@ -164,17 +164,4 @@ func word(s string) bool {
 		}
 	}
 	return s != "" && !strings.Contains(s, "..")
-}
-
-// plainPath tells a path of nothing but words, slashes and colons.
-func plainPath(s string) bool {
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c >= '0' && c <= '9', c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z':
-		case c == '-' || c == '_' || c == '.' || c == '@' || c == ':' || c == '/':
-		default:
-			return false
-		}
-	}
-	return s != "" && s[0] == '/'
 }

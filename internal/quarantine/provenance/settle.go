@@ -320,10 +320,7 @@ func (h *History) settleResults() {
 		h.owner[i] = -1
 		o.Label, o.Reason = untrusted(), ruleNoCall
 		call, there := byID[result.ID]
-		switch {
-		case result.ID == "" && result.Call > 0: // the dialect tells
-			call, there = result.Call-1, true
-		case result.ID == "":
+		if result.ID == "" {
 			call, there, legacy = legacy, legacy >= 0, -1
 		}
 		if !there || !result.Attributed { // an id of ours whose call is not there proves nothing
