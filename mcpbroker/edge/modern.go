@@ -52,6 +52,11 @@ func (e *Edge) modern(w http.ResponseWriter, r *http.Request, p *identity.Princi
 		out.finish(statusOf(refused), rpc.AppendError(nil, m.ID, refused))
 		return
 	}
+	if m.Method == protocol.Listen { // we end it ("Cancellation": a server says so of such a stream alone)
+		if params, err := subscribed(append(append([]byte(`{"requestId":`), m.ID...), '}'), m.ID); err == nil {
+			_ = out.send(rpc.AppendNotification(nil, protocol.NotifyCancelled, params)) // who is gone hears nothing
+		}
+	}
 	out.finish(http.StatusOK, rpc.AppendResult(nil, m.ID, result))
 }
 

@@ -91,6 +91,9 @@ func TestModernValidation(t *testing.T) {
 	if status, answer := w.post(mirrored, append(kv, "Mcp-Name", "mirrored", "Mcp-Param-Region", "eu")...); status != 200 || !strings.Contains(answer, `"ok"`) {
 		t.Errorf("%d %s", status, answer)
 	}
+	if status, answer := w.post(`{"jsonrpc":"2.0","id":1,"result":{}}`, kv[:2]...); status != 400 || !strings.Contains(answer, "-32600") {
+		t.Errorf("a response: %d %s", status, answer)
+	}
 	if status, _ := w.post(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{`+strings.Replace(meta, "CAPS", "", 1)+`}}`, kv[:2]...); status != 202 {
 		t.Errorf("a notification: %d", status)
 	}
@@ -185,6 +188,9 @@ func TestModernListen(t *testing.T) {
 		t.Error(got)
 	}
 	w.behind.changes <- "end"
+	if got := next(); got != `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"l","_meta":{"io.modelcontextprotocol/subscriptionId":"l"}}}` {
+		t.Error(got)
+	}
 	if got := next(); got != `{"jsonrpc":"2.0","id":"l","result":{"resultType":"complete","_meta":{"io.modelcontextprotocol/subscriptionId":"l"}}}` {
 		t.Error(got)
 	}

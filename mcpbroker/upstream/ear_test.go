@@ -125,3 +125,17 @@ func TestEar(t *testing.T) {
 	s.Updated("test://a")
 	until(t, "the update", func() bool { return one.count("test://a") == 2 })
 }
+
+// TestLegacyCapabilities: a server is promised what is kept.
+func TestLegacyCapabilities(t *testing.T) {
+	for given, want := range map[string]string{
+		``:   `{}`,
+		`{}`: `{}`,
+		`{"roots":{"listChanged":true},"sampling":{"tools":{}},"extensions":{"x/y":{}}}`: `{"roots":{},"sampling":{"tools":{}}}`,
+		`{"elicitation":{"form":{},"url":{}}}`:                                           `{"elicitation":{"form":{},"url":{}}}`,
+	} {
+		if got := string(legacyCapabilities([]byte(given))); got != want {
+			t.Errorf("%s becomes %s", given, got)
+		}
+	}
+}

@@ -141,12 +141,17 @@ func initializeParams(c *relay.Call, name, version string) []byte {
 	return append(llm.AppendQuoted(append(params, `,"version":`...), version), "}}"...)
 }
 
-// legacyCapabilities are the client's, less what came with the stateless era.
+// legacyCapabilities are the client's, less what came with the stateless era, and less the promise to tell when roots change: a
+// stateless client tells nobody, so a server asks when it wants to know.
 func legacyCapabilities(capabilities []byte) []byte {
 	if len(capabilities) == 0 {
 		return []byte("{}")
 	}
-	out, err := rpc.Change(capabilities).Remove("extensions").Bytes()
+	edit := rpc.Change(capabilities).Remove("extensions")
+	if rpc.Raw(capabilities, "roots") != nil {
+		edit.Set([]byte("{}"), "roots")
+	}
+	out, err := edit.Bytes()
 	if err != nil {
 		return []byte("{}")
 	}
