@@ -92,6 +92,12 @@ func (e *encoder) op(op Op) {
 	case *Incr:
 		e.key(o.Key)
 		e.arg("I", o.By, millis(o.TTL))
+	case *Raise:
+		e.key(o.Key)
+		e.arg("B", o.Mark, o.Value, o.Most, millis(o.TTL))
+	case *Marks:
+		e.key(o.Key)
+		e.arg("W", o.After, o.Limit, millis(o.TTL))
 	}
 }
 
@@ -164,6 +170,10 @@ func result(op Op, r any, seen *floors, now time.Time) (err error) {
 		if o.Value, err = number(r); err == nil && o.Value <= 0 {
 			return errReply
 		}
+	case *Raise:
+		o.Raised, err = yes(r)
+	case *Marks:
+		return o.result(r)
 	}
 	return err
 }

@@ -210,6 +210,68 @@ function run.I() -- count up
   return value
 end
 
+-- board is the key of a board, which begins when it is not there, and when it expires. It is a hash: `born`, `last`, `lost`, and
+-- each mark's value under `m` and its name; in a sorted set beside it stands each mark's number.
+local function board(ttl)
+  local name = key() .. '\0b'
+  local order = name .. 'o'
+  local state = redis.call('HMGET', name, 'born', 'last', 'lost')
+  if not state[1] then
+    state = {whole(now), whole(now), '0'}
+    redis.call('HSET', name, 'born', state[1], 'last', state[2], 'lost', state[3])
+    redis.call('DEL', order)
+  end
+  redis.call('PEXPIREAT', name, whole(now + ttl))
+  return name, order, state
+end
+
+-- forget lets go of the marks of a range of a board's order.
+local function forget(name, order, state, ...)
+  local marks = redis.call('ZRANGE', order, ...)
+  for i = 1, #marks, 2 do
+    redis.call('ZREM', order, marks[i])
+    redis.call('HDEL', name, 'm' .. marks[i])
+    state[3] = whole(math.max(tonumber(state[3]), tonumber(marks[i + 1])))
+  end
+  if #marks > 0 then
+    redis.call('HSET', name, 'lost', state[3])
+  end
+end
+
+function run.B() -- raise a mark
+  local mark, value, most, ttl = arg(), num(), num(), num()
+  local name, order, state = board(ttl)
+  local raised = value > tonumber(redis.call('HGET', name, 'm' .. mark) or '0')
+  if raised then
+    local number = whole(math.max(now, tonumber(state[2]) + 1))
+    redis.call('HSET', name, 'm' .. mark, whole(value), 'last', number)
+    redis.call('ZADD', order, number, mark)
+  end
+  redis.call('PEXPIREAT', order, whole(now + ttl))
+  forget(name, order, state, '-inf', whole(now - ttl), 'BYSCORE', 'LIMIT', '0', '1000', 'WITHSCORES')
+  local over = redis.call('ZCARD', order) - most
+  if over > 0 then
+    forget(name, order, state, '0', whole(over - 1), 'WITHSCORES')
+  end
+  return raised and 1 or 0
+end
+
+function run.W() -- read marks
+  local after, limit, ttl = num(), num(), num()
+  local name, order, state = board(ttl)
+  redis.call('PEXPIREAT', order, whole(now + ttl))
+  local out = {state[1], state[2], state[3], redis.call('ZCARD', order)}
+  if tonumber(state[2]) > after then
+    local marks = redis.call('ZRANGE', order, '(' .. whole(after), '+inf', 'BYSCORE', 'LIMIT', '0', whole(limit), 'WITHSCORES')
+    for i = 1, #marks, 2 do
+      out[#out + 1] = marks[i]
+      out[#out + 1] = redis.call('HGET', name, 'm' .. marks[i])
+      out[#out + 1] = whole(tonumber(marks[i + 1]))
+    end
+  end
+  return out
+end
+
 local out = {}
 while a < #ARGV do
   out[#out + 1] = run[arg()]()

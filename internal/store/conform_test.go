@@ -37,6 +37,7 @@ func TestConform(t *testing.T) {
 				"records": conformRecords, "sets": conformSets, "take": conformTake, "reserve": conformReserve, "reserve at once": conformReserveAtOnce,
 				"locks": conformLocks, "lock lost": conformLockLost, "count": conformCount, "expiry": conformExpiry, "batches": conformBatches,
 				"one step": conformOneStep, "large": conformLarge,
+				"board": conformBoard, "a full board": conformBoardFull, "board at once": conformBoardAtOnce, "board expiry": conformBoardExpiry,
 			} {
 				t.Run(name, func(t *testing.T) { test(t, s, newSlot()) })
 			}

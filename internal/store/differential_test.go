@@ -74,6 +74,10 @@ func batch(rt *rapid.T) func(slot string) []Op {
 				return &PutOwned{Lock: slot + "lock" + n, Owner: w, Key: slot + other, Value: v, TTL: time.Hour}
 			},
 			func(slot string) Op { return &Delete{Key: slot + "lock" + n} },
+			func(slot string) Op {
+				return &Raise{Key: slot + "board", Mark: n + other, Value: a + 2, Most: 3, TTL: time.Hour}
+			},
+			func(slot string) Op { return &Marks{Key: slot + "board", Limit: 9, TTL: time.Hour} },
 		}).Draw(rt, "operation"))
 	}
 	return func(slot string) []Op {
@@ -106,6 +110,14 @@ func plain(op Op, slot string) any {
 		return o.Got
 	case *PutOwned:
 		return o.Stored
+	case *Raise:
+		return o.Raised
+	case *Marks:
+		out := []any{o.Count, o.Lost > 0}
+		for _, k := range o.Marks {
+			out = append(out, k.Name, k.Value)
+		}
+		return out
 	}
 	return nil
 }

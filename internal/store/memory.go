@@ -16,13 +16,14 @@ type MemoryConfig struct {
 	SlotBytes int64 // of the records of one slot, that is one principal; default an eighth of Bytes
 }
 
-// record is what stands under a key: a value, a set or a number.
+// record is what stands under a key: a value, a set, a number or a board.
 type record struct {
 	key     string
 	value   []byte
 	next    string
 	members []string // sorted
 	number  int64
+	board   *board
 	expires time.Time
 	size    int64
 	index   int // in the heap
@@ -124,6 +125,10 @@ func (m *memory) one(op Op, now time.Time) {
 			o.Value = max(o.Value, r.number+o.By)
 		}
 		m.set(o.Key, &record{number: o.Value}, now.Add(o.TTL))
+	case *Raise:
+		m.raise(o, now)
+	case *Marks:
+		m.read(o, now)
 	}
 }
 

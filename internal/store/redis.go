@@ -59,7 +59,7 @@ type shared struct {
 // at once when nobody listens; connections are made anew as soon as it is back.
 //
 // The user needs: +info +eval +evalsha +time, +get +set +del +exists +strlen +pttl +pexpiretime +pexpireat, +hget +hmget +hgetall +hset +hsetnx +hdel
-// +hkeys +hincrby, keys ~{*; in a cluster +cluster|slots besides.
+// +hkeys +hincrby, +zadd +zrange +zrem +zcard, keys ~{*; in a cluster +cluster|slots besides.
 func Redis(ctx context.Context, c RedisConfig) (Store, error) {
 	c.defaults()
 	address, err := ParseAddress(c.URL)

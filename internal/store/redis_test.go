@@ -149,6 +149,7 @@ func everyOp(slot string) [][]Op {
 		&Union{Key: slot + "n", Members: []string{"m"}, TTL: time.Hour}, &Put{Key: slot + "k", Value: []byte("v"), Next: slot + "n", TTL: time.Hour, IfAbsent: true},
 		&Get{Key: slot + "k", Follow: true}, &Members{Key: slot + "n"}, reserve("1"), reserve("2"), reserve("3"), &Lock{Key: slot + "l", Owner: "me", TTL: time.Hour},
 		&PutOwned{Lock: slot + "l", Owner: "me", Key: slot + "p", TTL: time.Hour}, &Incr{Key: slot + "i", By: 1, TTL: time.Hour}, &Take{Key: slot + "p"}, &Delete{Key: slot + "n"},
+		&Raise{Key: slot + "b", Mark: "1", Value: 1, Most: 1, TTL: time.Hour}, &Raise{Key: slot + "b", Mark: "2", Value: 1, Most: 1, TTL: time.Hour}, &Marks{Key: slot + "b", Limit: 1, TTL: time.Hour},
 	}
 	var gone []Op
 	for _, name := range []string{"k", "1", "2", "3", "c", "i"} {

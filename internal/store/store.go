@@ -11,7 +11,7 @@
 // A store can forget: a Redis that is flushed, or restarted without a copy on disk, or failed over to a replica that lags. So
 // nothing here is to be read as clean because it is missing: who keeps labels treats what it cannot find as the worst. Counters
 // are the exception, since an absent one counts from zero; each process therefore remembers the totals that it saw, and a Redis
-// that knows less is told (see floors).
+// that knows less is told (see floors). What processes must know alike, and at once, they read from a board (board.go).
 package store
 
 import (
