@@ -224,6 +224,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, body []byte) erro
 	switch path := strings.TrimPrefix(r.URL.Path, "/api"); {
 	case isGemini(r):
 		return s.gemini(w, r, body)
+	case conversePath.MatchString(r.URL.EscapedPath()):
+		return s.converse(w, r, body)
 	case path == "/v1/models" && r.Method == http.MethodGet && r.Header.Get("Anthropic-Version") != "":
 		writeJSON(w, http.StatusOK, messageModels(s.cfg.Models))
 	case path == "/v1/models" && r.Method == http.MethodGet:
