@@ -128,8 +128,8 @@ func (g *Gate) deal(dst []byte, a *gemini.Response, e sse.Event) ([]byte, error)
 		if before > 0 {
 			head, tail := a.Split(before)
 			for i, doc := range [][]byte{head, tail} {
-				part, err := gemini.ParseEvent(doc, g.core.Limits())
-				if err != nil { // cannot be: it was read
+				part, err := parse(doc)
+				if err != nil {
 					return dst, err
 				}
 				if i > 0 {
@@ -220,9 +220,9 @@ func (g *Gate) decide(dst []byte, c *candidate, reason string) ([]byte, error) {
 
 // release appends a held event as it was decided.
 func (g *Gate) release(dst []byte, c *candidate, p *piece) ([]byte, error) {
-	a, err := gemini.ParseEvent(p.doc, g.core.Limits())
+	a, err := parse(p.doc)
 	if err != nil {
-		return dst, &hold.StreamError{Code: hold.CodeInvalid, Reason: "a held event that cannot be read", Err: err}
+		return dst, err
 	}
 	is := &a.Candidates[0]
 	dst = g.flush(dst, c, a, is)

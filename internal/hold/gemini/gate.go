@@ -14,6 +14,7 @@ import (
 type Gate struct {
 	core   *hold.Core
 	stream *hold.Stream
+	answer gemini.Response // the event that is being read
 
 	candidates map[int]*candidate
 	order      []*candidate // in which they began
@@ -79,7 +80,8 @@ func (g *Gate) event(dst []byte, e sse.Event) ([]byte, error) {
 		return append(dst, e.Raw...), nil
 	}
 	g.crlf = bytes.HasSuffix(e.Raw, []byte("\r\n"))
-	a, err := gemini.ParseEvent(e.Data, g.core.Limits())
+	a := &g.answer
+	err := a.ParseEvent(e.Data, g.core.Limits())
 	if err != nil {
 		return dst, &hold.StreamError{Code: hold.CodeInvalid, Reason: "an event that cannot be read", Err: err}
 	}
@@ -160,8 +162,8 @@ func (g *Gate) dealOut(dst []byte, a *gemini.Response, e sse.Event) ([]byte, err
 	}
 	if !whole && len(a.Candidates) > 1 {
 		for k := range a.Candidates {
-			one, err := gemini.ParseEvent(a.Only(k), g.core.Limits())
-			if err != nil { // cannot be: it was read
+			one, err := parse(a.Only(k))
+			if err != nil {
 				return dst, err
 			}
 			if dst, err = g.deal(dst, one, sse.Event{Name: e.Name}); err != nil {
@@ -200,12 +202,22 @@ func (g *Gate) pass(dst []byte, a *gemini.Response, e sse.Event) ([]byte, error)
 	return g.append(dst, a, e, doc), nil
 }
 
+// parse reads a piece of an event that was read, or all of it again: with what was written into it, it may be larger than the
+// limit.
+func parse(doc []byte) (*gemini.Response, error) {
+	a := &gemini.Response{}
+	if err := a.ParseEvent(doc, strictjson.Limits{}); err != nil { // cannot be
+		return nil, &hold.StreamError{Code: hold.CodeInvalid, Reason: "a piece of an event that cannot be read", Err: err}
+	}
+	return a, nil
+}
+
 // revise filters the texts of the k-th candidate in a document that may have changed since it was read.
 func revise(a *gemini.Response, doc []byte, k int, c *candidate) ([]byte, error) {
 	if !bytes.Equal(doc, a.Doc) { // by the candidate before
 		var err error
-		if a, err = gemini.ParseEvent(doc, strictjson.Limits{}); err != nil {
-			return nil, &hold.StreamError{Code: hold.CodeInvalid, Reason: "an event that cannot be read", Err: err}
+		if a, err = parse(doc); err != nil {
+			return nil, err
 		}
 	}
 	return a.Revise(k, gemini.Revision{Text: c.text, Redact: c.changed})

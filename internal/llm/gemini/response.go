@@ -1,6 +1,7 @@
 package gemini
 
 import (
+	"bytes"
 	"errors"
 
 	"github.com/yellowjack/yellowjack/internal/llm"
@@ -28,6 +29,9 @@ type Response struct {
 	places   []place  // of Calls
 	limits   strictjson.Limits
 	complete bool // it is a whole answer
+
+	model []byte // as the last document had it that named one
+	name  string // and what that says
 }
 
 // Candidate is one of the answers.
@@ -83,19 +87,21 @@ var ( //nolint:gochecknoglobals // constants in all but syntax
 
 // ParseResponse reads the body of a 2xx answer that is not streamed. The view refers to doc, which nobody may change.
 func ParseResponse(doc []byte, l strictjson.Limits) (*Response, error) {
-	a, err := parse(doc, l)
-	if err == nil {
-		a.complete = true
-		a.judge()
+	a := &Response{}
+	if err := a.ParseEvent(doc, l); err != nil {
+		return nil, err
 	}
-	return a, err
+	a.complete = true
+	a.judge()
+	return a, nil
 }
 
-// ParseEvent reads the data of one event of a stream.
-func ParseEvent(doc []byte, l strictjson.Limits) (*Response, error) { return parse(doc, l) }
-
-func parse(doc []byte, l strictjson.Limits) (*Response, error) {
-	a := &Response{Doc: doc, limits: l}
+// ParseEvent reads the data of one event of a stream. A Response may be parsed into again and again; what it gave before is
+// overwritten then.
+func (a *Response) ParseEvent(doc []byte, l strictjson.Limits) error {
+	*a = Response{
+		Doc: doc, limits: l, Calls: a.Calls[:0], places: a.places[:0], Candidates: a.Candidates[:0], model: a.model, name: a.name,
+	}
 	r := strictjson.NewReader(doc, l)
 	defer r.Close()
 	said := false
@@ -118,7 +124,7 @@ func parse(doc []byte, l strictjson.Limits) (*Response, error) {
 			span.End = r.Offset()
 			a.usage = span
 		case "modelVersion":
-			a.Model, _, err = r.String()
+			err = a.readModel(r)
 			span.End = r.Offset()
 			a.version = span
 		case "responseId":
@@ -138,11 +144,29 @@ func parse(doc []byte, l strictjson.Limits) (*Response, error) {
 	if err == nil && !said && !a.Error {
 		err = r.Fail(ErrNotAnswer, "neither candidates nor an error")
 	}
-	if err != nil {
-		return nil, err
-	}
 	a.Choices = len(a.Candidates)
-	return a, nil
+	return err
+}
+
+// readModel reads the model's name, which most often is that of the event before.
+func (a *Response) readModel(r *strictjson.Reader) error {
+	if r.Kind() != strictjson.String {
+		_, _, err := r.String()
+		return err
+	}
+	span, err := r.Skip()
+	if err != nil {
+		return err
+	}
+	if raw := span.Of(a.Doc); !bytes.Equal(raw, a.model) {
+		name, err := strictjson.AppendUnquote(nil, raw)
+		if err != nil { // cannot be: it was read
+			return r.Fail(ErrNotAnswer, "a model's name that cannot be read")
+		}
+		a.model, a.name = append(a.model[:0], raw...), string(name)
+	}
+	a.Model = a.name
+	return nil
 }
 
 func (a *Response) readFeedback(r *strictjson.Reader) error {
@@ -161,6 +185,10 @@ const maxIndex = 1<<16 - 1
 
 func (a *Response) readCandidate(r *strictjson.Reader) error {
 	c := Candidate{span: llm.Span{Start: r.Next()}}
+	if n := len(a.Candidates); n < cap(a.Candidates) { // keeps what its lists have allocated before
+		old := &a.Candidates[:n+1][n]
+		c.Parts, c.Calls, c.members = old.Parts[:0], old.Calls[:0], old.members[:0]
+	}
 	err := object(r, candidateNames, func(name string, m strictjson.Member) error {
 		is := member{name: name, span: llm.Span{Start: m.NameSpan.Start}}
 		null, err := r.Null()

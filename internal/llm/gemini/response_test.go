@@ -42,7 +42,7 @@ func TestResponseRefused(t *testing.T) {
 		if _, err := ParseResponse([]byte(c.doc), strictjson.Limits{}); !errors.Is(err, c.kind) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if _, err := ParseEvent([]byte(c.doc), strictjson.Limits{}); !errors.Is(err, c.kind) {
+		if err := new(Response).ParseEvent([]byte(c.doc), strictjson.Limits{}); !errors.Is(err, c.kind) {
 			t.Errorf("%s, in a stream: %v", name, err)
 		}
 	}
