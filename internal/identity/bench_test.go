@@ -18,7 +18,7 @@ func BenchmarkHit(b *testing.B) {
 	corp := newIssuer(b, corpURL, "RS256")
 	cfg := corpConfig()
 	cfg.EmailDomains = []string{"example.com"}
-	v := verifier(b, Config{Issuers: []IssuerConfig{cfg}, Epochs: func(*Principal) (int64, error) { return 1, nil }}, corp)
+	v := verifier(b, Config{Issuers: []IssuerConfig{cfg}, Epochs: epochsFunc(func([]string) (Epoch, error) { return Epoch{Number: 1}, nil })}, corp)
 	defer v.Close()
 	tokens := make([]string, 128)
 	for i := range tokens {

@@ -62,12 +62,9 @@ func (v *Verifier) Delegate(p *Principal, exchange, purpose string, ttl time.Dur
 	if end := p.expires.Add(v.cfg.Skew); !p.expires.IsZero() && until.After(end) {
 		until = end
 	}
-	var epoch int64
-	if v.cfg.Epochs != nil {
-		var err error
-		if epoch, err = v.cfg.Epochs(p); err != nil {
-			return "", fmt.Errorf("identity: epoch: %w", err)
-		}
+	epoch, err := v.epoch(p)
+	if err != nil {
+		return "", fmt.Errorf("identity: epoch: %w", err)
 	}
 	w := &packer{}
 	w.number(until.UnixNano())
@@ -142,14 +139,12 @@ func (v *Verifier) stillGood(d Delegation, epoch int64) (Delegation, *refuse.Ref
 	if !known && !p.anonymous {
 		return Delegation{}, unknownIssuer(p.issuer)
 	}
-	if v.cfg.Epochs != nil {
-		now, err := v.cfg.Epochs(p)
-		if err == nil && now != epoch {
-			err = ErrRevoked
-		}
-		if err != nil {
-			return Delegation{}, revoked(p, err)
-		}
+	now, err := v.epoch(p)
+	if err == nil && now != epoch {
+		err = ErrRevoked
+	}
+	if err != nil {
+		return Delegation{}, revoked(p, err)
 	}
 	return d, nil
 }

@@ -114,7 +114,7 @@ func TestDelegatedEnds(t *testing.T) {
 	epoch, unknown := int64(1), error(nil)
 	v, p, now := delegating(t, func(c *Config) {
 		c.Skew = -1
-		c.Epochs = func(*Principal) (int64, error) { return epoch, unknown }
+		c.Epochs = epochsFunc(func([]string) (Epoch, error) { return Epoch{Number: epoch}, unknown })
 	})
 	short := *p
 	short.expires = now.Add(2 * time.Second)
@@ -155,7 +155,7 @@ func TestDelegatedEnds(t *testing.T) {
 func TestPack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.StringMatching(`[ -~äß%/|#]{0,8}`)
-		claims := map[string]any{"sub": text.Draw(t, "sub"), "azp": text.Draw(t, "azp"), "org": text.Draw(t, "org"), "scope": text.Draw(t, "scope")}
+		claims := map[string]any{"sub": text.Draw(t, "sub"), "azp": text.Draw(t, "azp"), "sid": text.Draw(t, "sid"), "iat": float64(rapid.Int64Range(0, 1<<33).Draw(t, "iat")), "org": text.Draw(t, "org"), "scope": text.Draw(t, "scope")}
 		for _, name := range []string{"groups", "teams"} {
 			var list []any
 			for _, s := range rapid.SliceOfN(text, 0, 4).Draw(t, name) {

@@ -13,7 +13,9 @@
 //     unknown kid fetches the keys once more (source.go)
 //  5. exp, nbf, iat, aud and tenant are checked (claims.go)
 //  6. the claims become names that belong to the issuer (principal.go, names.go)
+//  7. it was not issued before a revocation (revocation.go)
 //
+// What an issuer says of somebody by a token of another kind is verified by the same steps (statement.go).
 // The gateway's own model calls carry a delegated token instead (delegate.go), which is verified by another method.
 //
 // The claims are decoded once, so what was verified is what is read. RFC 7519,
@@ -27,6 +29,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -44,9 +47,9 @@ type Config struct {
 	Refresh time.Duration
 	// CacheSize bounds the verified tokens that are remembered; zero is 10,000, below zero is none.
 	CacheSize int
-	// Epochs tells a principal's revocation epoch from a local copy. It is asked at each request: an error refuses
-	// (ErrRevoked as such, any other as "cannot be known now"), another number than before verifies again. Nil: none.
-	Epochs func(*Principal) (int64, error)
+	// Epochs knows revocations. It is asked at each request: an error refuses, and so does a token that was issued before;
+	// another number than before verifies again. Nil: nobody is ever revoked.
+	Epochs Epochs
 	// DelegationKey seals delegated tokens (delegate.go): 32 secret bytes that all gateways behind one Envoy share. Nil is
 	// a random key, which ends with the process.
 	DelegationKey []byte
@@ -86,9 +89,6 @@ type Claims struct {
 	Actor         string // default "act.sub"
 }
 
-// ErrRevoked is what Epochs returns of a principal whose tokens count no more.
-var ErrRevoked = errors.New("revoked")
-
 // Verifier verifies tokens. Its methods may be called at once from many goroutines.
 type Verifier struct {
 	cfg       Config
@@ -107,6 +107,7 @@ type issuer struct {
 	algorithms map[string]bool
 	domains    map[string]bool
 	keys       *source
+	ahead      atomic.Int64 // nanoseconds that its clock was seen to be ahead of ours
 }
 
 // startWait bounds how long New waits for the keys before it goes on without.

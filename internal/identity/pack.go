@@ -30,6 +30,7 @@ const (
 	packedClientAlone
 	packedExpires
 	packedTeamsAreGroups
+	packedIssued
 )
 
 // principal writes all that a principal is made of. Its subjects follow from the rest, and so are not written: they would
@@ -41,7 +42,7 @@ func (w *packer) principal(p *Principal) {
 		bit int64
 		set bool
 	}{
-		{packedFirst, p.first}, {packedClientAlone, p.clientAlone()}, {packedExpires, !p.expires.IsZero()}, {packedTeamsAreGroups, teamsAreGroups},
+		{packedFirst, p.first}, {packedClientAlone, p.clientAlone()}, {packedExpires, !p.expires.IsZero()}, {packedTeamsAreGroups, teamsAreGroups}, {packedIssued, !p.issued.IsZero()},
 	} {
 		if f.set {
 			flags |= f.bit
@@ -51,6 +52,9 @@ func (w *packer) principal(p *Principal) {
 	if !p.expires.IsZero() {
 		w.number(p.expires.UnixNano())
 	}
+	if !p.issued.IsZero() {
+		w.number(p.issued.UnixNano())
+	}
 	for _, s := range []string{p.issuer, p.subject, p.user, p.client, p.tenant, p.actor, p.key} {
 		w.text(s)
 	}
@@ -59,6 +63,7 @@ func (w *packer) principal(p *Principal) {
 		w.list(p.teams)
 	}
 	w.list(p.scopes)
+	w.list(p.handles)
 }
 
 var errPacked = errors.New("not what a gateway wrote")
@@ -110,6 +115,9 @@ func (r *unpacker) principal() *Principal {
 	if flags&packedExpires != 0 {
 		p.expires = time.Unix(0, r.number())
 	}
+	if flags&packedIssued != 0 {
+		p.issued = time.Unix(0, r.number())
+	}
 	for _, s := range []*string{&p.issuer, &p.subject, &p.user, &p.client, &p.tenant, &p.actor, &p.key} {
 		*s = r.text()
 	}
@@ -119,6 +127,7 @@ func (r *unpacker) principal() *Principal {
 		p.teams = r.list()
 	}
 	p.scopes = r.list()
+	p.handles = r.list()
 	p.subjects = p.allSubjects(flags&packedClientAlone != 0)
 	return p
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/yellowjack/yellowjack/internal/label"
 )
 
 // Principal is who a verified token speaks for. It can only be had from a Verifier, so holding one proves verification.
@@ -11,8 +13,8 @@ import (
 type Principal struct {
 	issuer, subject, user, client, tenant, actor string
 	key                                          string
-	groups, teams, scopes, subjects              []string
-	expires                                      time.Time
+	groups, teams, scopes, subjects, handles     []string
+	expires, issued                              time.Time
 	first, anonymous                             bool
 }
 
@@ -56,11 +58,14 @@ func (p *Principal) Expires() time.Time { return p.expires }
 // "issuer#client" for a client that speaks for itself, since a user's sub may read like a client's id (RFC 9068, section 5).
 func (p *Principal) Key() string { return p.key }
 
+// Scope is whose records a store keeps for this principal.
+func (p *Principal) Scope() label.Scope { return label.Scope{Tenant: p.tenant, Principal: p.key} }
+
 // IsAnonymous tells whether the request had no credential.
 func (p *Principal) IsAnonymous() bool { return p.anonymous }
 
 func anonymous() *Principal {
-	return &Principal{anonymous: true, subject: "anonymous", key: "|anonymous", subjects: []string{"*"}}
+	return &Principal{anonymous: true, subject: "anonymous", key: "|anonymous", subjects: []string{"*"}, handles: []string{"|anonymous"}}
 }
 
 // principal makes the principal of verified claims.
@@ -83,9 +88,15 @@ func (is *issuer) principal(claims map[string]any, exp time.Time) (*Principal, e
 	if scopes == nil && c.Scopes == "" {
 		scopes = get.scopes("scp")
 	}
+	session := get.text("sid")
+	issued, _, err := timeClaim(claims, "iat")
+	get.keep(err)
 	mail := get.mail(or(c.Email, "email"), or(c.EmailVerified, "email_verified"))
 	if get.err != nil {
 		return nil, get.err
+	}
+	if session != "" {
+		session = is.sessionHandle(session)
 	}
 	if sub == "" && client == "" {
 		return nil, errClaim{"sub", "there, and no client is either"}
@@ -94,7 +105,7 @@ func (is *issuer) principal(claims map[string]any, exp time.Time) (*Principal, e
 		return nil, errTenant
 	}
 
-	p := &Principal{issuer: is.Name, first: is.first, expires: exp, user: is.mailOf(mail)}
+	p := &Principal{issuer: is.Name, first: is.first, expires: exp, issued: issued, user: is.mailOf(mail)}
 	p.groups, p.teams, p.scopes = is.names(groups), is.names(teams), sorted(scopes)
 	p.client, p.actor = is.name(client), is.name(actor)
 	if p.tenant = tenant; len(is.Tenants) == 0 {
@@ -102,11 +113,11 @@ func (is *issuer) principal(claims map[string]any, exp time.Time) (*Principal, e
 	}
 	clientAlone := sub == "" || sub == client
 	if clientAlone {
-		p.subject, p.key = p.client, is.Name+"#"+escaped(client)
+		p.subject, p.key = p.client, is.clientKey(client)
 	} else {
-		p.subject, p.key = is.name(sub), is.Name+"|"+escaped(sub)
+		p.subject, p.key = is.name(sub), is.userKey(sub)
 	}
-	p.subjects = p.allSubjects(clientAlone)
+	p.subjects, p.handles = p.allSubjects(clientAlone), p.allHandles(session)
 	return p, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -20,9 +21,9 @@ type token struct {
 	iss    string // not verified: it may only select the issuer whose keys then decide
 }
 
-// parseToken takes a compact JWS apart. Its claims are decoded here once; after the signature over these same bytes is
+// parseToken takes a compact JWS of one of these types apart; "" is one that names none. Its claims are decoded here once; after the signature over these same bytes is
 // verified, they are what is read.
-func parseToken(raw string) (token, error) {
+func parseToken(raw string, types ...string) (token, error) {
 	var t token
 	head, rest, ok1 := strings.Cut(raw, ".")
 	body, sig, ok2 := strings.Cut(rest, ".")
@@ -36,7 +37,7 @@ func parseToken(raw string) (token, error) {
 	if err != nil {
 		return t, fmt.Errorf("header: %w", err)
 	}
-	if t.header, err = parseHeader(h); err != nil {
+	if t.header, err = parseHeader(h, types); err != nil {
 		return t, fmt.Errorf("header: %w", err)
 	}
 	if _, err := decode64(sig); err != nil {
@@ -51,7 +52,7 @@ func parseToken(raw string) (token, error) {
 
 // parseHeader reads the header. Keys and addresses of keys that a token brings along (jwk, jku, x5c, x5u) are never
 // looked at: only the issuer's published keys count (RFC 8725, section 3.10).
-func parseHeader(h map[string]any) (header, error) {
+func parseHeader(h map[string]any, types []string) (header, error) {
 	for _, name := range []string{"crit", "b64", "zip", "enc"} {
 		if _, ok := h[name]; ok {
 			return header{}, fmt.Errorf("%s is not understood", name) // RFC 7515, section 4.1.11
@@ -67,18 +68,15 @@ func parseHeader(h map[string]any) (header, error) {
 			return header{}, errors.New("kid is no text")
 		}
 	}
+	typ := ""
 	if v, there := h["typ"]; there {
-		typ, ok := v.(string)
-		if !ok {
+		if typ, ok = v.(string); !ok || typ == "" {
 			return header{}, errors.New("typ is no text")
 		}
-		// RFC 8725, section 3.11: a logout token or a proof of possession is signed by the same keys and is no
-		// access token. RFC 9068, section 4, names the types that are.
-		switch strings.TrimPrefix(strings.ToLower(typ), "application/") {
-		case "jwt", "at+jwt":
-		default:
-			return header{}, fmt.Errorf("typ %q is not that of an access token", clip(typ))
-		}
+	}
+	// RFC 8725, section 3.11: a logout token or a proof of possession is signed by the same keys and is no access token.
+	if !slices.Contains(types, strings.TrimPrefix(strings.ToLower(typ), "application/")) {
+		return header{}, fmt.Errorf("typ %q is not that of such a token", clip(typ))
 	}
 	return header{alg: alg, kid: kid}, nil
 }

@@ -31,7 +31,7 @@ func TestParseToken(t *testing.T) {
 		"alg is a list":           {ok(`{"alg":["RS256"]}`), "no alg"},
 		"an empty kid":            {ok(`{"alg":"RS256","kid":""}`), "kid is no text"},
 		"typ is a number":         {ok(`{"alg":"RS256","typ":1}`), "typ is no text"},
-		"typ of another use":      {ok(`{"alg":"RS256","typ":"secevent+jwt"}`), "not that of an access token"},
+		"typ of another use":      {ok(`{"alg":"RS256","typ":"secevent+jwt"}`), "not that of such a token"},
 		"header is a list":        {ok(`["RS256"]`), "header: not a JSON object"},
 		"header is cut off":       {ok(`{"alg":"RS256"`), "header: "},
 		"duplicate in the header": {ok(`{"alg":"none","alg":"RS256"}`), "duplicate"},
@@ -41,7 +41,7 @@ func TestParseToken(t *testing.T) {
 		"claims not UTF-8":        {b64(`{"alg":"RS256"}`) + "." + b64("{\"a\":\"\xff\"}") + ".c2ln", "UTF-8"},
 		"claims too deep":         {b64(`{"alg":"RS256"}`) + "." + b64(`{"a":`+strings.Repeat("[", 40)+strings.Repeat("]", 40)+`}`) + ".c2ln", "deep"},
 	} {
-		_, err := parseToken(tt.token)
+		_, err := parseToken(tt.token, "", "jwt", "at+jwt")
 		switch {
 		case tt.want == "" && err != nil:
 			t.Errorf("%s: %v", name, err)

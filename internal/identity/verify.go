@@ -27,12 +27,9 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Principal, *refuse.
 	if r != nil {
 		return nil, r
 	}
-	if v.cfg.Epochs != nil {
-		epoch, err := v.cfg.Epochs(e.principal)
-		if err != nil {
-			return nil, revoked(e.principal, err)
-		}
-		e.epoch = epoch
+	var err error
+	if e.epoch, err = v.epoch(e.principal); err != nil {
+		return nil, revoked(e.principal, err)
 	}
 	v.cache.put(&sum, e, now.UnixNano())
 	return e.principal, nil
@@ -55,23 +52,21 @@ func (v *Verifier) remembered(sum *tokenSum, now time.Time) (*Principal, *refuse
 		v.cache.drop(sum)
 		return nil, nil
 	}
-	if v.cfg.Epochs != nil {
-		epoch, err := v.cfg.Epochs(e.principal)
-		if err != nil {
-			v.cache.drop(sum)
-			return nil, revoked(e.principal, err)
-		}
-		if epoch != e.epoch {
-			v.cache.drop(sum)
-			return nil, nil
-		}
+	epoch, err := v.epoch(e.principal)
+	if err != nil {
+		v.cache.drop(sum)
+		return nil, revoked(e.principal, err)
+	}
+	if epoch != e.epoch {
+		v.cache.drop(sum)
+		return nil, nil
 	}
 	return e.principal, nil
 }
 
 // verified does the whole work for one token.
 func (v *Verifier) verified(ctx context.Context, raw string, now time.Time) (*entry, *refuse.Refusal) {
-	t, err := parseToken(raw)
+	t, err := parseToken(raw, "", "jwt", "at+jwt") // RFC 9068, section 4
 	if err != nil {
 		return nil, bad(notAToken, "token: %v", err)
 	}
@@ -90,12 +85,19 @@ func (v *Verifier) verified(ctx context.Context, raw string, now time.Time) (*en
 	if err == nil {
 		err = checkAudience(t.claims, is.Audiences)
 	}
+	if _, events := t.claims["events"]; events && err == nil {
+		err = errStatement
+	}
 	var p *Principal
 	if err == nil {
 		p, err = is.principal(t.claims, exp)
 	}
 	if err != nil {
 		return nil, claimRefusal(is, err)
+	}
+	is.noteClock(p.issued, now)
+	if v.cfg.Epochs != nil && !p.issued.IsZero() {
+		v.cfg.Epochs.Saw(sightingOf(p, t.claims))
 	}
 	until := min(exp.UnixNano(), now.Add(maxCached).UnixNano())
 	return &entry{principal: p, issuer: is, keys: keys, until: until}, nil

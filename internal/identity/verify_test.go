@@ -229,12 +229,12 @@ func TestEpochs(t *testing.T) {
 	var epoch int64
 	var fails error
 	asked := 0
-	v := verifier(t, Config{Issuers: []IssuerConfig{corpConfig()}, Epochs: func(p *Principal) (int64, error) {
-		if asked++; p.Subject() != "u1" {
-			t.Error(p.Subject())
+	v := verifier(t, Config{Issuers: []IssuerConfig{corpConfig()}, Epochs: epochsFunc(func(handles []string) (Epoch, error) {
+		if asked++; !slices.Equal(handles, []string{"corp|u1"}) {
+			t.Error(handles)
 		}
-		return epoch, fails
-	}}, corp)
+		return Epoch{Number: epoch}, fails
+	})}, corp)
 	defer v.Close()
 	token := mint(t, corp, nil)
 	p := mustVerify(t, v, token)
