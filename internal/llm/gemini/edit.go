@@ -16,7 +16,8 @@ type editor struct {
 	e   Edit
 	s   llm.Splices
 
-	tied map[int]bool // turns of the model's, by their message, in which no id leaves
+	tied   map[int]bool // turns of the model's, by their message, in which no id leaves
+	choice bool         // what says how functions are called leaves, or is another
 }
 
 // Apply makes the changes in the body, and returns the document itself when there are none; the model stands in the path,
@@ -129,6 +130,7 @@ func (w *editor) hideMembers(e *toolElement) {
 func (w *editor) hideConfig(none bool, gone map[string]bool) {
 	c := &w.lay.config
 	if none {
+		w.choice = true
 		spans, others := make([]llm.Span, len(c.members)), 0
 		for i, m := range c.members {
 			if spans[i] = m.span; m.name != "functionCallingConfig" {
@@ -153,6 +155,7 @@ func (w *editor) hideConfig(none bool, gone map[string]bool) {
 		}
 	}
 	if left == 0 {
+		w.choice = true
 		w.s.Replace(w.r.Choice.Span, []byte(`{"mode":"NONE"}`))
 		return
 	}

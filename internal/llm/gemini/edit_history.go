@@ -82,11 +82,13 @@ func (w *editor) findTied() {
 		}
 		is := at.call
 		if id, set := w.e.ResultIDs[i]; w.r.Results[i].IDSpan.Len() == 0 || set && id == "" {
-			is = slices.IndexFunc(at.turn, func(call int) bool {
-				return !taken[call] && !w.lay.calls[call].server && w.r.Calls[call].Tool == at.named
-			})
-			if is >= 0 {
-				is = at.turn[is]
+			for is = at.turn.Start; is < at.turn.End; is++ {
+				if !taken[is] && !w.lay.calls[is].server && w.r.Calls[is].Tool == at.named {
+					break
+				}
+			}
+			if is == at.turn.End {
+				is = -1
 			}
 		}
 		if is != at.call {
@@ -101,8 +103,8 @@ func (w *editor) findTied() {
 }
 
 // idLeaves tells that an id which is set to nothing is to leave: a call's, or that of a result behind a turn with such a call.
-func (w *editor) idLeaves(id string, turn ...int) bool {
-	return id == "" && !slices.ContainsFunc(turn, func(call int) bool { return w.tied[w.r.Calls[call].Message] })
+func (w *editor) idLeaves(id string, call int) bool {
+	return id == "" && (call < 0 || call >= len(w.r.Calls) || !w.tied[w.r.Calls[call].Message])
 }
 
 // replaced is the text that takes a result's place.
@@ -119,7 +121,7 @@ func (w *editor) result(i int) {
 	at, content := &w.lay.results[i], w.r.Results[i].Content
 	leave := map[string]bool{}
 	if id, ok := w.e.ResultIDs[i]; ok {
-		leave["id"] = w.idLeaves(id, at.turn...) && (at.call < 0 || w.idLeaves(id, at.call))
+		leave["id"] = w.idLeaves(id, at.turn.End-1) && w.idLeaves(id, at.call)
 		if id != "" {
 			w.s.Replace(w.r.Results[i].IDSpan, llm.AppendQuoted(nil, id))
 		}
@@ -144,7 +146,7 @@ func (w *editor) result(i int) {
 		w.s.Replace(content, at.response(text, false))
 	default:
 		out := at.response(text, true)
-		if len(at.members) > 0 {
+		if slices.ContainsFunc(at.members, func(m member) bool { return !leave[m.name] }) {
 			out = append(out, ',')
 		}
 		w.s.Replace(llm.Span{Start: at.object.Start + 1, End: at.object.Start + 1}, out)
@@ -258,6 +260,9 @@ func (w *editor) part(i int, text []byte) error {
 	p := &w.r.Parts[i]
 	if p.Tool >= 0 && w.e.HideTools[w.r.Tools[p.Tool].Name] {
 		return nil // gone with its tool
+	}
+	if at := w.r.Choice.Span; w.choice && p.Span.Start >= at.Start && p.Span.End <= at.End {
+		return nil // gone with the choice
 	}
 	_, replaced := w.replaced(p.Result)
 	if _, given := w.e.Arguments[p.Call]; replaced || given {

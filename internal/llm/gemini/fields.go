@@ -1,5 +1,7 @@
 package gemini
 
+import "github.com/yellowjack/yellowjack/internal/strictjson"
+
 // class says what a field of a request may do, and so who is asked about it.
 type class byte
 
@@ -102,6 +104,7 @@ var ( //nolint:gochecknoglobals // constants in all but syntax
 	manualNames     = namesOf("modelName")
 
 	contentNames = namesOf("role", "parts")
+	roles        = strictjson.NewNames("user", "model", "function", "tool") // cost nothing to read
 	partNames    = namesOf("text", "thought", "thoughtSignature", "inlineData", "fileData", "functionCall", "functionResponse",
 		"executableCode", "codeExecutionResult", "toolCall", "toolResponse", "videoMetadata", "mediaResolution",
 		"mediaProcessing", "partMetadata", "speechMetadata", "audioTranscription")
@@ -131,9 +134,6 @@ func tableOf(table map[string]rule) *names {
 	}
 	return namesOf(all...)
 }
-
-// wrapped are the members of a result that may hold all of it, when it is the only one: the tool's own words.
-var wrapped = map[string]bool{"output": true, "result": true} //nolint:gochecknoglobals // a constant in all but syntax
 
 // The types of tools that run inside the provider and whose calls and results come back in the history.
 const (

@@ -39,6 +39,8 @@ type parser struct {
 	lay     *layout
 	content content // that is being read
 	open    openCalls
+	tool    string   // that was named last
+	room    []member // of the lists of members in the layout
 }
 
 // ParseRequest reads the body of a request to a path. Its errors are a *strictjson.Error, for what is not strict JSON, is
@@ -237,19 +239,53 @@ func (p *parser) unknown(where, name string) error {
 	return err
 }
 
-// list reads a list of messages, or one without its brackets. It returns where each stands.
+// each reads a list of messages, or one without its brackets.
+func (p *parser) each(one func(i int) error) error {
+	if p.r.Kind() == strictjson.Array {
+		return p.r.Array(one)
+	}
+	return one(0)
+}
+
+// list is each, and returns where each stands.
 func (p *parser) list(one func(i int) error) (spans []llm.Span, err error) {
-	read := func(i int) error {
+	err = p.each(func(i int) error {
 		span := llm.Span{Start: p.r.Next()}
 		err := one(i)
 		span.End = p.r.Offset()
 		spans = append(spans, span)
 		return err
-	}
-	if p.r.Kind() == strictjson.Array {
-		err = p.r.Array(read)
-	} else {
-		err = read(0)
-	}
+	})
 	return spans, err
+}
+
+// repeated reads a string that most often has been read before: it is what known finds then, and costs no allocation.
+func (p *parser) repeated(known func(raw []byte) string) (string, llm.Span, error) {
+	if p.r.Kind() != strictjson.String {
+		return p.r.String() // says what is wrong with it
+	}
+	span, err := p.r.Skip()
+	if err != nil {
+		return "", span, err
+	}
+	raw := span.Of(p.doc)
+	if bare := raw[1 : len(raw)-1]; bytes.IndexByte(bare, '\\') < 0 {
+		if text := known(bare); text == string(bare) {
+			return text, span, nil
+		}
+		return string(bare), span, nil
+	}
+	text, err := strictjson.AppendUnquote(nil, raw)
+	return string(text), span, err
+}
+
+// lastTool finds the name of the tool that was named last.
+func (p *parser) lastTool([]byte) string { return p.tool }
+
+// callID finds the id of a call that a result may answer.
+func (p *parser) callID(raw []byte) string {
+	if open, ok := p.open.byID[string(raw)]; ok {
+		return p.req.Calls[open.call].ID
+	}
+	return ""
 }

@@ -1,8 +1,6 @@
 package gemini
 
 import (
-	"slices"
-
 	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/strictjson"
 )
@@ -31,13 +29,13 @@ type resultPlace struct {
 	name    llm.Span // the value; empty when there is none
 	named   string   // the name, or the type of the provider's tool
 	call    int      // that it answers; -1 when none is known
-	turn    []int    // the calls of the model's last turn before it
+	turn    llm.Span // the calls of the model's last turn before it, as indexes
 }
 
 // openCalls are the calls that results may answer.
 type openCalls struct {
 	byID map[string]openCall // of the client's functions
-	turn []int               // of the last turn of the model's, in order
+	turn llm.Span            // of the last turn of the model's, as indexes
 	done map[int]bool        // have their result
 }
 
@@ -57,12 +55,13 @@ func (p *parser) readCall() error {
 			if there, err := p.typed(aString); !there {
 				return err
 			}
-			call.ID, call.IDSpan, err = p.r.String()
+			call.ID, call.IDSpan, err = p.repeated(p.callID)
 		case "name":
 			if there, err := p.typed(aString); !there {
 				return err
 			}
-			call.Tool, call.ToolSpan, err = p.r.String()
+			call.Tool, call.ToolSpan, err = p.repeated(p.lastTool)
+			p.tool = call.Tool
 		case "args":
 			if there, err := p.typed(anObject); !there {
 				return err
@@ -84,7 +83,8 @@ func (p *parser) readCall() error {
 
 // readMembers reads an object whose members are edited one by one.
 func (p *parser) readMembers(n *names, members *[]member, unknown string, f func(name string) error) error {
-	return object(p.r, n, func(name string, m strictjson.Member) error {
+	first := len(p.room)
+	err := object(p.r, n, func(name string, m strictjson.Member) error {
 		var err error
 		if name == "" {
 			if err = p.req.AddUnknown(unknown, m.Name); err == nil {
@@ -96,9 +96,11 @@ func (p *parser) readMembers(n *names, members *[]member, unknown string, f func
 		if err == nil && p.r.Offset() == m.NameSpan.End { // left unread
 			_, err = p.r.Skip()
 		}
-		*members = append(*members, member{name: name, span: llm.Span{Start: m.NameSpan.Start, End: p.r.Offset()}})
+		p.room = append(p.room, member{name: name, span: llm.Span{Start: m.NameSpan.Start, End: p.r.Offset()}})
 		return err
 	})
+	*members = p.room[first:len(p.room):len(p.room)]
+	return err
 }
 
 // addCall takes a call into the view.
@@ -197,13 +199,12 @@ func (p *parser) plainText() (string, error) {
 func (p *parser) noteCalls(first int) {
 	for i := first; i < len(p.req.Calls); i++ {
 		c := &p.req.Calls[i]
-		inTurn := len(p.open.turn)
-		p.open.turn = append(p.open.turn, i)
+		p.open.turn.End = i + 1
 		if c.ID == "" || p.lay.calls[i].server {
 			continue
 		}
 		now := openCall{call: i}
-		if old, ok := p.open.byID[c.ID]; ok && slices.Contains(p.open.turn[:inTurn], old.call) {
+		if old, ok := p.open.byID[c.ID]; ok && old.call >= p.open.turn.Start {
 			now.spent = old.spent || p.req.Calls[old.call].Tool != c.Tool
 		}
 		p.open.byID[c.ID] = now
@@ -237,7 +238,7 @@ func (p *parser) answered(result *llm.ToolResult, at *resultPlace) int {
 		}
 		return open.call
 	}
-	for _, call := range p.open.turn {
+	for call := p.open.turn.Start; call < p.open.turn.End; call++ {
 		if !p.open.done[call] && p.lay.calls[call].server == (at.kind != functionResult) && p.req.Calls[call].Tool == at.named {
 			return call
 		}

@@ -20,7 +20,7 @@ const roleOfResult = "tool"
 func (p *parser) readContents() error {
 	last := ""
 	p.open.byID = map[string]openCall{}
-	_, err := p.list(func(int) error {
+	return p.each(func(int) error {
 		c := &p.content
 		*c = content{first: len(p.req.Parts), calls: len(p.req.Calls), results: len(p.req.Results)}
 		if err := p.readContent(c); err != nil {
@@ -30,13 +30,12 @@ func (p *parser) readContents() error {
 		if c.role != "model" || last != "model" {
 			p.req.Messages++
 			if c.role == "model" {
-				p.open.turn = nil
+				p.open.turn = llm.Span{Start: c.calls, End: c.calls}
 			}
 		}
 		last = c.role
 		return p.settle(c, p.req.Messages-1)
 	})
-	return err
 }
 
 func (p *parser) readContent(c *content) error {
@@ -47,14 +46,13 @@ func (p *parser) readContent(c *content) error {
 				return err
 			}
 			var err error
-			c.role, _, err = p.r.String()
+			c.role, err = p.r.Word(roles)
 			return err
 		case "parts":
 			if there, err := p.typed(messages); !there {
 				return err
 			}
-			_, err := p.list(func(int) error { return p.readPart(c) })
-			return err
+			return p.each(func(int) error { return p.readPart(c) })
 		}
 		if err := p.req.AddUnknown("contents.", m.Name); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package gemini
 
 import (
+	"bytes"
 	"slices"
 
 	"github.com/yellowjack/yellowjack/internal/llm"
@@ -19,19 +20,20 @@ func (p *parser) readResult(first int) error {
 			if there, err := p.typed(aString); !there {
 				return err
 			}
-			result.ID, result.IDSpan, err = p.r.String()
+			result.ID, result.IDSpan, err = p.repeated(p.callID)
 		case "name":
 			if there, err := p.typed(aString); !there {
 				return err
 			}
-			at.named, at.name, err = p.r.String()
+			at.named, at.name, err = p.repeated(p.lastTool)
+			p.tool = at.named
 		case "response":
 			result.Content, err = p.readResponse()
 		case "parts":
 			if there, err := p.typed(messages); !there {
 				return err
 			}
-			_, err = p.list(func(int) error { return p.readResultPart(&result) })
+			err = p.each(func(int) error { return p.readResultPart(&result) })
 		}
 		return err
 	})
@@ -56,30 +58,40 @@ func (p *parser) readResponse() (llm.Span, error) {
 	if there, err := p.typed(anObject); !there { // null has its place, where another may stand
 		return llm.Span{Start: start, End: p.r.Offset()}, err
 	}
-	var inner llm.Span
-	count := 0
-	err := p.r.Object(nil, func(m strictjson.Member) error {
-		span, err := p.r.Skip()
-		if count++; wrapped[m.Name] {
-			inner = span
-		}
-		return err
-	})
-	span := llm.Span{Start: start, End: p.r.Offset()}
+	span, err := p.r.Skip()
 	if err != nil {
 		return span, err
 	}
-	said := span
-	if count == 1 && inner.Len() > 0 {
-		switch p.doc[inner.Start] {
-		case '"', '{', '[', 'n':
-			said = inner
-		}
-	}
+	said := unwrap(p.doc, span)
 	if i := p.req.AddPart(llm.ResultPart, said); i >= 0 {
 		p.req.Parts[i].JSON = p.doc[said.Start] != '"'
 	}
 	return span, nil
+}
+
+// unwrap finds what stands in an object behind a word that says nothing but that it is a result, if nothing stands beside it. A
+// number says more with its name.
+func unwrap(doc []byte, object llm.Span) llm.Span {
+	rest := bytes.TrimLeft(object.Of(doc)[1:], " \t\r\n")
+	if !bytes.HasPrefix(rest, []byte(`"output"`)) && !bytes.HasPrefix(rest, []byte(`"result"`)) {
+		return object
+	}
+	r := strictjson.NewReader(object.Of(doc), strictjson.Limits{MaxBytes: len(doc), MaxDepth: len(doc)}) // it was read before
+	defer r.Close()
+	inner, count := llm.Span{}, 0
+	err := r.Object(nil, func(strictjson.Member) error {
+		span, err := r.Skip()
+		inner = llm.Span{Start: object.Start + span.Start, End: object.Start + span.End}
+		count++
+		return err
+	})
+	if err == nil && count == 1 {
+		switch doc[inner.Start] {
+		case '"', '{', '[', 'n':
+			return inner
+		}
+	}
+	return object
 }
 
 // readResultPart reads what comes with a result and is no text.

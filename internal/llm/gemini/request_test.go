@@ -110,6 +110,12 @@ func TestRequestRefused(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
+	doc := `{"contents":[],"tools":[{"functionDeclarations":[{"name":"a"}]}],"toolConfig":{"functionCallingConfig":{"notes":"more"}}}`
+	if r, err := ParseRequest(thePath, []byte(doc), strictjson.Limits{}); err != nil {
+		t.Error(err)
+	} else if out, err := Apply(r, Edit{HideTools: map[string]bool{"a": true}, PartTexts: map[int][]byte{0: []byte("x")}}); err != nil || string(out) != `{"contents":[]}` {
+		t.Errorf("a text within what leaves: %s %v", out, err)
+	}
 	if _, err := ParseRequest(Path{}, []byte(`{"contents":[]}`), strictjson.Limits{}); err == nil {
 		t.Error("a path that nobody read is taken")
 	}
