@@ -30,6 +30,8 @@ type HandlerConfig struct {
 	Broker   *Broker
 	Verifier Verifier
 	Keys     *store.Keys
+	// Verified is given each token that was taken, with whose it is, for who exchanges it. nil: nobody does.
+	Verified func(p *identity.Principal, token string)
 
 	Resource string   // the broker's own URI, …/mcp; what tokens are for (RFC 8707)
 	Issuers  []string // whose tokens are taken
@@ -42,7 +44,8 @@ type HandlerConfig struct {
 	Log          *slog.Logger
 }
 
-// Handler serves /mcp, /mcp/{set} and their metadata. Here a client's credential is verified, and here it stays.
+// Handler serves /mcp, /mcp/{set} and their metadata. Here a client's credential is verified; it goes
+// no further than to Verified.
 type Handler struct {
 	c        HandlerConfig
 	edge     *edge.Edge
@@ -112,6 +115,9 @@ func (h *Handler) authenticate(r *http.Request, set string) (*identity.Principal
 			denied.Challenge = h.challenge(set, "invalid_token")
 		}
 		return nil, denied
+	}
+	if h.c.Verified != nil {
+		h.c.Verified(p, token)
 	}
 	if !h.enter(r, p.Key()) {
 		return nil, &edge.Denied{Status: http.StatusTooManyRequests, Message: "too many of your requests are in progress; try again when one has ended"}

@@ -310,53 +310,6 @@ func TestHandlerConfig(t *testing.T) {
 	}
 }
 
-// TestClientCredentials: one token for all, fetched anew when the server refuses it; its secret is in no error.
-func TestClientCredentials(t *testing.T) {
-	var mu sync.Mutex
-	fetched, forms := 0, []string{}
-	fail := false
-	idp := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		b, _ := io.ReadAll(r.Body)
-		forms = append(forms, string(b))
-		w.Header().Set("Content-Type", "application/json")
-		if fail {
-			w.WriteHeader(http.StatusUnauthorized)
-			_, _ = io.WriteString(w, `{"error":"invalid_client","error_description":"`+string(b)+` s3cret"}`)
-			return
-		}
-		fetched++
-		_, _ = fmt.Fprintf(w, `{"access_token":"t%d","token_type":"Bearer","expires_in":3600}`, fetched)
-	}))
-	defer idp.Close()
-	s := &ClientCredentials{
-		TokenURL: idp.URL, ClientID: "gw", Secret: func() (string, error) { return "s3cret", nil }, Scopes: []string{"a", "b"}, Resource: "https://mcp.example.com/mcp",
-		Client: &http.Client{Transport: transport(t)},
-	}
-	var wait sync.WaitGroup
-	for range 50 {
-		wait.Go(func() {
-			if h, err := s.Header(t.Context(), nil, false); err != nil || h.Get("Authorization") != "Bearer t1" {
-				t.Errorf("%v %v", h, err)
-			}
-		})
-	}
-	wait.Wait()
-	if fetched != 1 || !strings.Contains(forms[0], "resource=https%3A%2F%2Fmcp.example.com%2Fmcp") || !strings.Contains(forms[0], "scope=a+b") {
-		t.Errorf("%d tokens by %v", fetched, forms)
-	}
-	if h, err := s.Header(t.Context(), nil, true); err != nil || h.Get("Authorization") != "Bearer t2" {
-		t.Errorf("%v %v", h, err)
-	}
-	mu.Lock()
-	fail = true
-	mu.Unlock()
-	if _, err := s.Header(t.Context(), nil, true); !errors.Is(err, errNoToken) || strings.Contains(err.Error(), "s3cret") || !strings.Contains(err.Error(), "invalid_client") {
-		t.Errorf("%v", err)
-	}
-}
-
 func TestStatic(t *testing.T) {
 	value := "one"
 	s := &Static{Secret: func() (string, error) { return value, nil }}

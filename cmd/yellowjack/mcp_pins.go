@@ -19,6 +19,7 @@ import (
 
 	"github.com/yellowjack/yellowjack/internal/conf"
 	"github.com/yellowjack/yellowjack/internal/identity"
+	"github.com/yellowjack/yellowjack/internal/store"
 	"github.com/yellowjack/yellowjack/mcpbroker"
 	"github.com/yellowjack/yellowjack/mcpbroker/protocol"
 	"github.com/yellowjack/yellowjack/mcpbroker/relay"
@@ -173,7 +174,7 @@ func descriptions(ctx context.Context, cfg *conf.Config, names []string, log *sl
 // toolsOf asks one server for all its tools.
 func toolsOf(ctx context.Context, cfg *conf.Config, name string, who *identity.Principal, locals *localRunner, log *slog.Logger) ([]description, error) {
 	fail := func(err error) ([]description, error) { return nil, fmt.Errorf("mcp.servers.%s: %w", name, err) }
-	client, source, err := clientOf(ctx, cfg, name, cfg.MCP.Servers[name], locals, log)
+	client, source, err := clientOf(ctx, cfg, name, cfg.MCP.Servers[name], locals, newCredentials(store.Memory(store.MemoryConfig{}), store.RandomKeys()), log)
 	if err != nil {
 		return fail(err)
 	}

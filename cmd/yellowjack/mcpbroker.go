@@ -126,10 +126,11 @@ func (g *guard) startBroker(ctx context.Context, cfg *conf.Config, parts parts) 
 		return err
 	}
 	config.Ledger = ledger
+	kept := newCredentials(parts.store, parts.keys)
 	locals := &localRunner{log: parts.log}
 	g.closers = append(g.closers, locals.close)
 	for name, s := range cfg.MCP.Servers {
-		client, source, err := clientOf(ctx, cfg, name, s, locals, parts.log)
+		client, source, err := clientOf(ctx, cfg, name, s, locals, kept, parts.log)
 		if err != nil {
 			return fmt.Errorf("mcp.servers.%s: %w", name, err)
 		}
@@ -149,7 +150,7 @@ func (g *guard) startBroker(ctx context.Context, cfg *conf.Config, parts parts) 
 		issuers = append(issuers, i.Issuer)
 	}
 	handler, err := mcpbroker.NewHandler(mcpbroker.HandlerConfig{
-		Broker: broker, Verifier: parts.verifier, Keys: parts.keys, Resource: cfg.MCP.Resource, Issuers: issuers, Scopes: cfg.MCP.Scopes, Origins: cfg.MCP.Origins,
+		Broker: broker, Verifier: parts.verifier, Verified: kept.assertions.Hold, Keys: parts.keys, Resource: cfg.MCP.Resource, Issuers: issuers, Scopes: cfg.MCP.Scopes, Origins: cfg.MCP.Origins,
 		PerPrincipal: cfg.Limits.ConcurrentPerPrincipal, BodyBytes: int(cfg.Limits.RequestBytes), Depth: cfg.Limits.JSONDepth, Log: parts.log,
 	})
 	if err != nil {
@@ -204,7 +205,7 @@ func (t *toolBroker) gone() <-chan error {
 }
 
 // clientOf makes the client of a server and what makes its credential.
-func clientOf(ctx context.Context, cfg *conf.Config, name string, s conf.MCPServer, locals *localRunner, log *slog.Logger) (*upstream.Upstream, mcpbroker.TokenSource, error) {
+func clientOf(ctx context.Context, cfg *conf.Config, name string, s conf.MCPServer, locals *localRunner, kept *credentials, log *slog.Logger) (*upstream.Upstream, mcpbroker.TokenSource, error) {
 	config := upstream.Config{
 		Name: name, ClientName: "yellowjack", ClientVersion: version(), Timeout: s.Timeout, BodyBytes: int(cfg.Limits.ResponseBytes), Log: log,
 	}
@@ -232,18 +233,14 @@ func clientOf(ctx context.Context, cfg *conf.Config, name string, s conf.MCPServ
 	case a == nil:
 	case a.Flow == conf.FlowStatic:
 		source = &mcpbroker.Static{Secret: a.Secret.Reveal, Name: a.Header}
-	case a.Flow == conf.FlowClientCredentials:
+	default:
 		fetch := dial.New(guarded).Client()
 		fetch.Timeout = 10 * time.Second
-		resource := a.Resource
-		if resource == "" {
-			resource = s.URL
+		made, err := kept.source(name, s, fetch)
+		if err != nil {
+			return nil, nil, err
 		}
-		source = &mcpbroker.ClientCredentials{
-			TokenURL: a.TokenURL, ClientID: a.ClientID, Secret: a.ClientSecret.Reveal, Scopes: a.Scopes, Resource: resource, Client: fetch,
-		}
-	default:
-		return nil, nil, fmt.Errorf("auth.flow %q is not built", a.Flow) // the configuration's check has said so
+		source = made
 	}
 	config.URL, config.Client, config.Header = s.URL, client, source.Header
 	return upstream.New(config), source, nil

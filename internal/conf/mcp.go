@@ -1,7 +1,6 @@
 package conf
 
 import (
-	"fmt"
 	"maps"
 	"net/netip"
 	"net/url"
@@ -37,7 +36,7 @@ type MCP struct {
 // MCPServer is one server: a remote one with a URL, or a local one with a command.
 type MCPServer struct {
 	URL string `yaml:"url"`
-	// Private lets the server's host, and that of its token_url, have an address of a private network and speak http.
+	// Private lets the server's host, and those of its token_urls, have an address of a private network and speak http.
 	Private bool `yaml:"private"`
 	// CAFile replaces the system's roots for this server and its token_url.
 	CAFile string   `yaml:"ca_file" path:"true"`
@@ -49,20 +48,6 @@ type MCPServer struct {
 	MCPLocal
 }
 
-// MCPAuth is how the broker's credential for a server is made.
-type MCPAuth struct {
-	Flow string `yaml:"flow" required:"true"`
-	// Secret is that of the static flow; Header is where it stands, empty is a Bearer token.
-	Secret Secret `yaml:"secret"`
-	Header string `yaml:"header"`
-	// The rest is of client credentials. Resource is what the token is for; empty means the server's URL.
-	TokenURL     string   `yaml:"token_url"`
-	ClientID     string   `yaml:"client_id"`
-	ClientSecret Secret   `yaml:"client_secret"`
-	Scopes       []string `yaml:"scopes"`
-	Resource     string   `yaml:"resource"`
-}
-
 // MCPSet is a virtual endpoint, /mcp/{set}.
 type MCPSet struct {
 	// Servers are those behind it; empty means all.
@@ -72,14 +57,6 @@ type MCPSet struct {
 	// Bare leaves the names and uris of the set's one server as they are.
 	Bare bool `yaml:"bare"`
 }
-
-// Flows by which a credential is made.
-const (
-	FlowStatic            = "static"
-	FlowClientCredentials = "client-credentials"
-)
-
-var laterFlows = []string{"authorization-code", "token-exchange", "on-behalf-of", "id-jag", "jwt-bearer"}
 
 var (
 	mcpServerName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
@@ -111,7 +88,7 @@ func (m *MCP) Enabled() bool { return len(m.Servers) > 0 }
 func (s MCPServer) PrivateHosts() []string {
 	all := []string{s.URL}
 	if s.Auth != nil {
-		all = append(all, s.Auth.TokenURL)
+		all = append(all, s.Auth.TokenURL, s.Auth.Issuer.TokenURL)
 	}
 	var out []string
 	for _, text := range all {
@@ -223,50 +200,6 @@ func (d *decoder) mcpServer(p path, s MCPServer) {
 func (d *decoder) mcpURL(p path, s MCPServer, text string) {
 	if u, ok := d.webURL(p, text); ok && u.Scheme == "http" && !slices.Contains(s.PrivateHosts(), strings.ToLower(u.Hostname())) {
 		d.bad(p, "is reached without TLS: credentials can be read on the way", "use https, or say private: true of a server on a network of yours")
-	}
-}
-
-func (d *decoder) mcpAuth(p path, s MCPServer, a *MCPAuth) {
-	for i, scope := range a.Scopes {
-		if !scopeToken.MatchString(scope) {
-			d.bad(p.with("scopes").item(i), "is no scope", "use visible characters without quotes, one scope an item")
-		}
-	}
-	var of, not []string
-	switch {
-	case d.failed(p.with("flow")) || a.Flow == "":
-		return
-	case a.Flow == FlowStatic:
-		of, not = []string{"secret"}, []string{"token_url", "client_id", "client_secret", "scopes", "resource"}
-	case a.Flow == FlowClientCredentials:
-		of, not = []string{"token_url", "client_id", "client_secret"}, []string{"secret", "header"}
-	case slices.Contains(laterFlows, a.Flow):
-		d.bad(p.with("flow"), fmt.Sprintf("%q is not built yet", a.Flow), "use "+FlowStatic+" or "+FlowClientCredentials)
-		return
-	default:
-		d.bad(p.with("flow"), "is no known flow", "use "+FlowStatic+" or "+FlowClientCredentials)
-		return
-	}
-	for _, key := range of {
-		if _, written := d.lines[p.with(key).id()]; !written {
-			d.bad(p.with(key), "is missing", "the flow "+a.Flow+" needs it")
-		}
-	}
-	for _, key := range not {
-		if _, written := d.lines[p.with(key).id()]; written {
-			d.bad(p.with(key), "is of another flow than "+a.Flow, "remove it")
-		}
-	}
-	d.readable(p.with("secret"), a.Secret)
-	d.readable(p.with("client_secret"), a.ClientSecret)
-	if a.TokenURL != "" {
-		d.mcpURL(p.with("token_url"), s, a.TokenURL)
-	}
-	if a.Resource != "" {
-		d.webURL(p.with("resource"), a.Resource)
-	}
-	if h := strings.ToLower(a.Header); h != "" && (!headerName.MatchString(h) || strings.HasPrefix(h, "mcp-") || slices.Contains(ownHeaders, h)) {
-		d.bad(p.with("header"), "is no header that a secret can stand in", "name one such as X-Api-Key; without it the secret is a Bearer token")
 	}
 }
 

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/yellowjack/yellowjack/internal/conf"
+	"github.com/yellowjack/yellowjack/internal/store"
+	"github.com/yellowjack/yellowjack/mcpbroker/tokens"
+)
+
+// credentials make the tokens with which the broker calls servers.
+type credentials struct {
+	assertions *tokens.Assertions
+	cache      *tokens.Cache
+}
+
+// newCredentials keeps tokens in a store that seals what it keeps.
+func newCredentials(s store.Store, k *store.Keys) *credentials {
+	return &credentials{assertions: &tokens.Assertions{}, cache: &tokens.Cache{Store: s, Keys: k}}
+}
+
+// subjectTypes are the words of auth.subject_token_type.
+var subjectTypes = map[string]string{"": "", "access_token": tokens.AccessToken, "id_token": tokens.IDToken, "jwt": tokens.JWT}
+
+// source makes the source of a server's credential.
+func (c *credentials) source(name string, s conf.MCPServer, client *http.Client) (*tokens.Source, error) {
+	a := s.Auth
+	out := &tokens.Source{
+		Server: name, Cache: c.cache, Assertions: c.assertions, Want: tokens.Want{Resource: a.Resource, Audience: a.Audience, Scopes: a.Scopes},
+	}
+	if out.Want.Resource == "" {
+		out.Want.Resource = s.URL
+	}
+	endpoint := endpointOf(a.MCPClient, client)
+	switch a.Flow {
+	case conf.FlowClientCredentials:
+		out.Flow = tokens.Own{Endpoint: endpoint}
+	case conf.FlowExchange:
+		out.Flow = tokens.Exchange{Endpoint: endpoint, Subject: subjectTypes[a.SubjectTokenType]}
+	case conf.FlowOnBehalfOf:
+		out.Flow = tokens.OnBehalfOf{Endpoint: endpoint}
+	case conf.FlowIDJAG:
+		out.Want.Audience = ""
+		out.Flow = tokens.IDJAG{Issuer: endpointOf(a.Issuer, client), Subject: subjectTypes[a.SubjectTokenType], Audience: a.Audience, Server: endpoint}
+	default:
+		return nil, fmt.Errorf("auth.flow %q is not built", a.Flow) // the configuration's check has said so
+	}
+	return out, nil
+}
+
+func endpointOf(c conf.MCPClient, client *http.Client) tokens.Endpoint {
+	out := tokens.Endpoint{URL: c.TokenURL, HTTP: client, Client: tokens.Client{ID: c.ClientID, InForm: c.SecretIn == "form", KeyID: c.KeyID}}
+	if !c.ClientSecret.IsZero() {
+		out.Client.Secret = c.ClientSecret.Reveal
+	}
+	if !c.PrivateKey.IsZero() {
+		out.Client.PrivateKey = c.PrivateKey.Reveal
+	}
+	return out
+}

@@ -1,0 +1,135 @@
+package conf
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// MCPAuth is how the broker's credential for a server is made.
+type MCPAuth struct {
+	Flow string `yaml:"flow" required:"true"`
+	// Secret is that of the static flow; Header is where it stands, empty is a Bearer token.
+	Secret Secret `yaml:"secret"`
+	Header string `yaml:"header"`
+	// The rest is of the flows that get tokens. TokenURL and who the broker is there:
+	MCPClient
+	Scopes []string `yaml:"scopes"`
+	// Resource is what the token is for; empty means the server's URL. Audience is for authorization servers that want one besides; of
+	// id-jag it is the server's authorization server.
+	Resource string `yaml:"resource"`
+	Audience string `yaml:"audience"`
+	// SubjectTokenType is what callers' tokens are; empty is what the flow expects.
+	SubjectTokenType string `yaml:"subject_token_type" enum:"access_token,id_token,jwt"`
+	// Issuer is the callers' issuer, of id-jag.
+	Issuer MCPClient `yaml:"issuer"`
+}
+
+// MCPClient is a token endpoint, and who the broker is there.
+type MCPClient struct {
+	TokenURL     string `yaml:"token_url"`
+	ClientID     string `yaml:"client_id"`
+	ClientSecret Secret `yaml:"client_secret"`
+	// SecretIn is where the secret stands.
+	SecretIn string `yaml:"secret_in" enum:"header,form"`
+	// PrivateKey signs who the broker is, in the place of a secret; KeyID names it there.
+	PrivateKey Secret `yaml:"private_key"`
+	KeyID      string `yaml:"key_id"`
+}
+
+// Flows by which a credential is made.
+const (
+	FlowStatic            = "static"
+	FlowClientCredentials = "client-credentials"
+	FlowExchange          = "token-exchange"
+	FlowOnBehalfOf        = "on-behalf-of"
+	FlowIDJAG             = "id-jag"
+)
+
+// laterFlows are not built yet.
+var laterFlows = []string{"authorization-code", "jwt-bearer"}
+
+// clientKeys say who the broker is.
+var clientKeys = []string{"token_url", "client_id", "client_secret", "secret_in", "private_key", "key_id"}
+
+// flowKeys are what each flow takes, and needs, besides flow.
+var flowKeys = map[string]struct{ takes, needs []string }{
+	FlowStatic:            {[]string{"secret", "header"}, []string{"secret"}},
+	FlowClientCredentials: {slices.Concat(clientKeys, []string{"scopes", "resource", "audience"}), []string{"token_url", "client_id"}},
+	FlowExchange:          {slices.Concat(clientKeys, []string{"scopes", "resource", "audience", "subject_token_type"}), []string{"token_url"}},
+	FlowOnBehalfOf:        {slices.Concat(clientKeys, []string{"scopes"}), []string{"token_url", "client_id", "scopes"}},
+	FlowIDJAG: {
+		slices.Concat(clientKeys, []string{"scopes", "resource", "audience", "subject_token_type", "issuer"}), []string{"token_url", "client_id", "audience", "issuer"},
+	},
+}
+
+func (d *decoder) mcpAuth(p path, s MCPServer, a *MCPAuth) {
+	for i, scope := range a.Scopes {
+		if !scopeToken.MatchString(scope) {
+			d.bad(p.with("scopes").item(i), "is no scope", "use visible characters without quotes, one scope an item")
+		}
+	}
+	if d.failed(p.with("flow")) || a.Flow == "" {
+		return
+	}
+	use := "use one of " + strings.Join(slices.Sorted(maps.Keys(flowKeys)), ", ")
+	if slices.Contains(laterFlows, a.Flow) {
+		d.bad(p.with("flow"), shown("flow", a.Flow)+" is not built yet", use)
+		return
+	}
+	keys, known := flowKeys[a.Flow]
+	if !known {
+		d.bad(p.with("flow"), "is no known flow", use)
+		return
+	}
+	d.flowKeys(p, a.Flow, keys.takes, keys.needs)
+	d.readable(p.with("secret"), a.Secret)
+	d.mcpClient(p, s, &a.MCPClient, a.Flow == FlowClientCredentials || a.Flow == FlowOnBehalfOf)
+	if a.Flow == FlowIDJAG {
+		d.mcpClient(p.with("issuer"), s, &a.Issuer, false)
+		if a.Issuer.TokenURL == "" && !d.failed(p.with("issuer")) {
+			d.bad(p.with("issuer").with("token_url"), "is missing", "name the token endpoint of the callers' issuer")
+		}
+	}
+	if a.Resource != "" {
+		d.webURL(p.with("resource"), a.Resource)
+	}
+	if h := strings.ToLower(a.Header); h != "" && (!headerName.MatchString(h) || strings.HasPrefix(h, "mcp-") || slices.Contains(ownHeaders, h)) {
+		d.bad(p.with("header"), "is no header that a secret can stand in", "name one such as X-Api-Key; without it the secret is a Bearer token")
+	}
+}
+
+// flowKeys says which keys are missing, and which are another flow's.
+func (d *decoder) flowKeys(p path, flow string, takes, needs []string) {
+	for _, key := range slices.Concat([]string{"secret", "header", "scopes", "resource", "audience", "subject_token_type", "issuer"}, clientKeys) {
+		_, written := d.lines[p.with(key).id()]
+		switch {
+		case !written && slices.Contains(needs, key):
+			d.bad(p.with(key), "is missing", "the flow "+flow+" needs it")
+		case written && !slices.Contains(takes, key):
+			d.bad(p.with(key), "is of another flow than "+flow, "remove it")
+		}
+	}
+}
+
+// mcpClient checks a token endpoint, and that the broker says who it is in one way: where that is needed, in any.
+func (d *decoder) mcpClient(p path, s MCPServer, c *MCPClient, needed bool) {
+	d.readable(p.with("client_secret"), c.ClientSecret)
+	if !c.PrivateKey.IsZero() {
+		if _, err := c.PrivateKey.Reveal(); err != nil { // a document of several lines
+			d.bad(p.with("private_key"), err.Error(), "name the file of a PKCS #8 key in PEM")
+		}
+	}
+	if c.TokenURL != "" {
+		d.mcpURL(p.with("token_url"), s, c.TokenURL)
+	}
+	secret, key := d.lines[p.with("client_secret").id()] > 0, d.lines[p.with("private_key").id()] > 0
+	switch {
+	case secret && key:
+		d.bad(p.with("private_key"), "stands beside a client_secret", "keep one of the two")
+	case (secret || key) && c.ClientID == "":
+		d.bad(p.with("client_id"), "is missing", "name the client that the secret or the key is of")
+	case needed && !secret && !key:
+		d.bad(p.with("client_secret"), "is missing", "give a client_secret or a private_key")
+	}
+}

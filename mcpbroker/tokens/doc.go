@@ -1,0 +1,18 @@
+// Package tokens makes the credentials with which the broker calls MCP servers as a person: access tokens that an authorization
+// server gives for her, in exchange for the token that she came with.
+//
+// What she came with is an assertion (assertions.go). It is held here, in memory and until it ends, and nothing outside this package
+// can read it; inside, it is only ever written into the form that goes to a configured token endpoint. So it cannot reach a server:
+// a Source makes a header of what the endpoint gave, and of nothing else.
+//
+// A Flow (flows.go) is how a token is had: token exchange (RFC 8693), Entra's on-behalf-of, an identity assertion grant (ID-JAG: an
+// exchange at her issuer, then RFC 7523 at the server's authorization server), or the broker's own client credentials. The broker says
+// who it is by a secret or by a signed assertion (client.go, RFC 7523). Every request names the resource that the token is for
+// (RFC 8707).
+//
+// Tokens are kept in the store, sealed, one slot a person (cache.go): the name of a record is a MAC over everything that makes two
+// tokens different, her revocation epoch among it, so that nobody is ever given another's, and a new epoch leaves all earlier ones
+// behind. One process fetches for all: within a process callers wait for the same fetch, between processes a lock says who fetches,
+// and what is put after the lock or the epoch has changed is thrown away. A token is renewed before it ends; a failure is remembered
+// for a moment. When the store is away there is no token.
+package tokens

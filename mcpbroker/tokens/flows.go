@@ -1,0 +1,126 @@
+package tokens
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// Flow is how a token is had.
+type Flow interface {
+	// name is part of what tells tokens apart.
+	name() string
+	// shared says that the token is the broker's own, the same for all.
+	shared() bool
+	// fetch gets a token for the bearer of an assertion; "" where the flow is shared.
+	fetch(ctx context.Context, assertion string, want Want) (given, error)
+}
+
+// Want is what a token is to be for.
+type Want struct {
+	Resource string // the server's URI (RFC 8707)
+	Audience string // for authorization servers that want one besides
+	Scopes   []string
+}
+
+// form is the grant's, with what is wanted.
+func (w Want) form(grant string) url.Values {
+	out := url.Values{"grant_type": {grant}}
+	for name, value := range map[string]string{"resource": w.Resource, "audience": w.Audience, "scope": strings.Join(w.Scopes, " ")} {
+		if value != "" {
+			out.Set(name, value)
+		}
+	}
+	return out
+}
+
+// Grant and token types (RFC 6749, RFC 7523, RFC 8693).
+const (
+	grantClient   = "client_credentials"
+	grantExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
+	grantJWT      = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+
+	// AccessToken, IDToken and JWT are what an inbound token may be said to be.
+	AccessToken = "urn:ietf:params:oauth:token-type:access_token"
+	IDToken     = "urn:ietf:params:oauth:token-type:id_token"
+	JWT         = "urn:ietf:params:oauth:token-type:jwt"
+
+	typeJAG = "urn:ietf:params:oauth:token-type:id-jag"
+)
+
+// bearer refuses a token of another type than Bearer (RFC 6749, section 7.1).
+func bearer(g given, err error) (given, error) {
+	if err == nil && !strings.EqualFold(g.kind, "bearer") {
+		return given{}, fmt.Errorf("%w: it gives one that is not to be borne", ErrRefused)
+	}
+	return g, err
+}
+
+// Own is the broker's own token, by client credentials (RFC 6749, section 4.4).
+type Own struct{ Endpoint Endpoint }
+
+func (Own) name() string { return "client-credentials" }
+func (Own) shared() bool { return true }
+func (f Own) fetch(ctx context.Context, _ string, w Want) (given, error) {
+	return bearer(f.Endpoint.ask(ctx, w.form(grantClient)))
+}
+
+// Exchange is a token for the person, in exchange for hers (RFC 8693). Who acts is the broker, as it authenticates.
+type Exchange struct {
+	Endpoint Endpoint
+	Subject  string // the type of her token; default AccessToken
+}
+
+func (Exchange) name() string { return "token-exchange" }
+func (Exchange) shared() bool { return false }
+func (f Exchange) fetch(ctx context.Context, assertion string, w Want) (given, error) {
+	form := w.form(grantExchange)
+	form.Set("subject_token", assertion)
+	form.Set("subject_token_type", or(f.Subject, AccessToken))
+	form.Set("requested_token_type", AccessToken)
+	return bearer(f.Endpoint.ask(ctx, form))
+}
+
+// OnBehalfOf is Entra's: its own parameters on a grant of RFC 7523, which is no exchange of RFC 8693. It takes no resource, but scopes.
+type OnBehalfOf struct{ Endpoint Endpoint }
+
+func (OnBehalfOf) name() string { return "on-behalf-of" }
+func (OnBehalfOf) shared() bool { return false }
+func (f OnBehalfOf) fetch(ctx context.Context, assertion string, w Want) (given, error) {
+	form := Want{Scopes: w.Scopes}.form(grantJWT)
+	form.Set("assertion", assertion)
+	form.Set("requested_token_use", "on_behalf_of")
+	return bearer(f.Endpoint.ask(ctx, form))
+}
+
+// IDJAG is an identity assertion grant: her issuer gives an assertion for the server's authorization server, and that gives the token.
+type IDJAG struct {
+	Issuer   Endpoint // her issuer's token endpoint
+	Subject  string   // the type of her token; default IDToken
+	Audience string   // the issuer identifier of the server's authorization server
+	Server   Endpoint // that one's token endpoint
+}
+
+func (IDJAG) name() string { return "id-jag" }
+func (IDJAG) shared() bool { return false }
+func (f IDJAG) fetch(ctx context.Context, assertion string, w Want) (given, error) {
+	form := Want{Resource: w.Resource, Audience: f.Audience, Scopes: w.Scopes}.form(grantExchange)
+	form.Set("subject_token", assertion)
+	form.Set("subject_token_type", or(f.Subject, IDToken))
+	form.Set("requested_token_type", typeJAG)
+	grant, err := f.Issuer.ask(ctx, form) // its token_type is N_A
+	if err != nil {
+		return given{}, err
+	}
+	form = Want{Resource: w.Resource, Scopes: w.Scopes}.form(grantJWT)
+	form.Set("assertion", grant.token)
+	return bearer(f.Server.ask(ctx, form))
+}
+
+func or(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
