@@ -36,6 +36,11 @@ func script(t *testing.T, g *gateway, needs, program string, args ...string) {
 		t.Errorf("it did not come to its end:\n%s", out)
 	}
 	t.Log(lastLine(out))
+	for _, r := range theStage.upstream.Received() {
+		if strings.Contains(r.Body, "marked-injection") {
+			t.Errorf("what an issue says came to the model: %s %s", r.Path, r.Body)
+		}
+	}
 }
 
 // TestPython runs the Python SDK.
@@ -71,10 +76,16 @@ func TestPythonDialects(t *testing.T) {
 // TestJavaScript runs the JavaScript SDK.
 func TestJavaScript(t *testing.T) {
 	g := shared(t)
-	script(t, g, "../.tools/js/node_modules/openai", "node", "js/sdk.mjs")
+	script(t, g, "../.tools/js/node_modules/openai", node22(t), "js/sdk.mjs")
 	await(t, func(r provider.Received) bool {
 		return strings.Contains(r.Body, "marked-abort") && r.Outcome == provider.Gone
 	})
+}
+
+// TestJavaScriptDialects runs the JavaScript SDKs of the other dialects, and OpenRouter's.
+func TestJavaScriptDialects(t *testing.T) {
+	g := shared(t)
+	script(t, g, "../.tools/js/node_modules/@openrouter/sdk", node22(t), "js/dialects.mjs")
 }
 
 // TestGo runs the Go SDK, whose accumulator is one more reader of our streams.

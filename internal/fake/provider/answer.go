@@ -28,6 +28,7 @@ type (
 		Object   string     `json:"object"`
 		Created  int        `json:"created"`
 		Choices  []choice   `json:"choices"`
+		System   any        `json:"system_fingerprint,omitzero"`
 		Usage    *usage     `json:"usage,omitempty"`
 		Error    *errorBody `json:"error,omitempty"`
 	}
@@ -130,6 +131,7 @@ func (c call) wire(choice, index int) toolCall {
 // whole answers at once.
 func (s *script) whole(w http.ResponseWriter, req *request) error {
 	c := s.base(req, "chat.completion")
+	c.System = json.RawMessage("null") // a whole answer always has it
 	for i := range req.N {
 		m := &content{Role: "assistant"}
 		if text := strings.Join(s.texts, " "); text != "" {

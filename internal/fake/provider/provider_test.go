@@ -114,6 +114,9 @@ const stream = `,"stream":true`
 func TestObeys(t *testing.T) {
 	s, c := start(t)
 	_, body := read(t, s, c, "m", "say Hi.\ncall a__b {\"x\":1}\ncall@1 c {\"y\":\"ü\"}", `,"n":2`)
+	if !strings.Contains(body, `"system_fingerprint":null`) { // OpenRouter's own SDK asks for it
+		t.Errorf("got %s", body)
+	}
 	got := whole(t, body)
 	if len(got.Choices) != 2 || len(got.Choices[0].Message.ToolCalls) != 1 || len(got.Choices[1].Message.ToolCalls) != 2 ||
 		got.Choices[1].Message.ToolCalls[1].Function.Arguments != `{"y":"ü"}` || *got.Choices[0].FinishReason != "tool_calls" {

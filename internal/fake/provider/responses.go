@@ -22,6 +22,31 @@ type (
 		Parallel   bool              `json:"parallel_tool_calls"`
 		Store      bool              `json:"store"`
 		Usage      *responseUsage    `json:"usage"`
+		responseSettings
+	}
+	// responseSettings are those of the request, or what the API takes in their place: an answer repeats them.
+	responseSettings struct {
+		Background       json.RawMessage `json:"background"`
+		CompletedAt      json.RawMessage `json:"completed_at"`
+		FrequencyPenalty json.RawMessage `json:"frequency_penalty"`
+		Instructions     json.RawMessage `json:"instructions"`
+		MaxOutputTokens  json.RawMessage `json:"max_output_tokens"`
+		MaxToolCalls     json.RawMessage `json:"max_tool_calls"`
+		Metadata         json.RawMessage `json:"metadata"`
+		PresencePenalty  json.RawMessage `json:"presence_penalty"`
+		PreviousResponse json.RawMessage `json:"previous_response_id"`
+		PromptCacheKey   json.RawMessage `json:"prompt_cache_key"`
+		Reasoning        json.RawMessage `json:"reasoning"`
+		SafetyIdentifier json.RawMessage `json:"safety_identifier"`
+		ServiceTier      json.RawMessage `json:"service_tier"`
+		Temperature      json.RawMessage `json:"temperature"`
+		Text             json.RawMessage `json:"text"`
+		ToolChoice       json.RawMessage `json:"tool_choice"`
+		Tools            json.RawMessage `json:"tools"`
+		TopLogprobs      json.RawMessage `json:"top_logprobs"`
+		TopP             json.RawMessage `json:"top_p"`
+		Truncation       json.RawMessage `json:"truncation"`
+		User             json.RawMessage `json:"user"`
 	}
 	responseError struct {
 		Code    string `json:"code"`
@@ -70,6 +95,19 @@ type (
 		Name      string          `json:"name,omitempty"`
 	}
 )
+
+// unset is what the API takes for a setting that a request has not.
+const unset = `{"background":false,"completed_at":null,"frequency_penalty":0,"instructions":null,"max_output_tokens":null,"max_tool_calls":null,
+"metadata":{},"presence_penalty":0,"previous_response_id":null,"prompt_cache_key":null,"reasoning":{"effort":null,"summary":null},
+"safety_identifier":null,"service_tier":"default","temperature":1,"text":{"format":{"type":"text"}},"tool_choice":"auto","tools":[],
+"top_logprobs":0,"top_p":1,"truncation":"disabled","user":null}`
+
+func settings(body []byte) (s responseSettings) {
+	for _, doc := range []string{unset, string(body)} {
+		_ = json.Unmarshal([]byte(doc), &s) // both have been read as JSON before
+	}
+	return s
+}
 
 // responseFailure is an error as OpenAI says it.
 func responseFailure(status int, message string) any {
@@ -158,12 +196,14 @@ func (s *script) response(req *request, status string) responseAnswer {
 	base := s.base(req, "")
 	return responseAnswer{
 		ID: "resp_fake", Object: "response", CreatedAt: base.Created, Status: status, Model: base.Model, Output: []any{}, Parallel: true,
+		responseSettings: settings(req.raw),
 	}
 }
 
 // wholeResponse is the answer, all of it.
 func (s *script) wholeResponse(req *request) responseAnswer {
 	a := s.response(req, "completed")
+	a.CompletedAt = json.RawMessage("1700000001")
 	for n, t := range s.thinks {
 		a.Output = append(a.Output, thoughtItem(n, t))
 	}

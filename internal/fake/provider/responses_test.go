@@ -52,6 +52,7 @@ func TestResponses(t *testing.T) {
 	if err != nil || len(whole.Calls) != 4 || whole.Model != "gpt" || !whole.Usage.Known || whole.Calls[2].Tool != "shell" {
 		t.Fatalf("%v %+v\n%s", err, whole, body)
 	}
+	published(t, body)
 	var typed sdk.Response
 	if err := json.Unmarshal([]byte(body), &typed); err != nil || len(typed.Output) != 6 || typed.OutputText() != "Let me see." {
 		t.Fatalf("%v %+v", err, typed)
@@ -75,11 +76,43 @@ func TestResponses(t *testing.T) {
 		}
 		for line := range strings.Lines(stream) {
 			if data, ok := strings.CutPrefix(line, "data: "); ok {
+				var carrier struct{ Response json.RawMessage }
+				if err := json.Unmarshal([]byte(data), &carrier); err == nil && carrier.Response != nil {
+					published(t, string(carrier.Response))
+				}
 				var event sdk.ResponseStreamEventUnion
 				if err := json.Unmarshal([]byte(data), &event); err != nil || event.AsAny() == nil {
 					t.Errorf("%v: the library does not know %s", err, data)
 				}
 			}
+		}
+	}
+}
+
+// published holds an answer to what OpenAI and OpenRouter publish of it: SDKs that check answers by schema refuse one without these.
+func published(t *testing.T, answer string) {
+	t.Helper()
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(answer), &members); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{
+		"id", "object", "created_at", "completed_at", "status", "error", "frequency_penalty", "incomplete_details", "instructions", "metadata", "model",
+		"output", "parallel_tool_calls", "presence_penalty", "temperature", "tool_choice", "tools", "top_p",
+	} {
+		if members[name] == nil {
+			t.Errorf("no %s in %s", name, answer)
+		}
+	}
+}
+
+// TestResponsesRepeats: an answer repeats what was asked, as the API's do.
+func TestResponsesRepeats(t *testing.T) {
+	s, c := start(t)
+	_, body := post(t, s, c, "/v1/responses", responseRequest("say x", `,"instructions":"Be brief.","temperature":0.5,"tools":[{"type":"function","name":"read"}],"stream":true`))
+	for _, want := range []string{`"instructions":"Be brief."`, `"temperature":0.5`, `"tools":[{"type":"function","name":"read"}]`} {
+		if n := strings.Count(body, want); n != 3 {
+			t.Errorf("%s is repeated %d times in %s", want, n, body)
 		}
 	}
 }
