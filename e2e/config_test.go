@@ -46,6 +46,7 @@ providers:
   claude: {dialect: anthropic, base_url: "%s", models: [small]}
   openai: {dialect: openai-responses, base_url: "%s/v1", models: [small]}
   google: {dialect: gemini, base_url: "%s", models: [small]}
+  bedrock: {dialect: bedrock, base_url: "%s", models: [small]}
   nobody: {base_url: "http://%s/v1"}
 default_provider: mock
 models:
@@ -58,6 +59,7 @@ credentials:
   - {provider: claude, secret: {file: everyone.key}}
   - {provider: openai, secret: {file: everyone.key}}
   - {provider: google, secret: {file: everyone.key}}
+  - {provider: bedrock, secret: {file: everyone.key}}
   - {provider: nobody, secret: {file: everyone.key}}
 policies:
   data:
@@ -67,7 +69,7 @@ policies:
       github__get_issue: {allow: ["*"], effect: read, result: untrusted, fields: {number: {type: int, min: 0, max: 99999}, state: {type: enum, enum: [open, closed]}, title: {type: ref}, body: {type: ref}}}
       github__get_readme: {allow: ["*"], effect: read, result: drop}
       github__get_label: {allow: ["*"], effect: read, result: trusted}
-`, listen, g.metrics, theStage.corp.URL(), s.issuer, theStage.partner.URL(), theStage.upstream.URL(), theStage.upstream.URL(), theStage.upstream.URL(), theStage.upstream.URL(), theStage.upstream.URL(), nobody)
+`, listen, g.metrics, theStage.corp.URL(), s.issuer, theStage.partner.URL(), theStage.upstream.URL(), theStage.upstream.URL(), theStage.upstream.URL(), theStage.upstream.URL(), theStage.upstream.URL(), theStage.upstream.URL(), nobody)
 	for line := range strings.Lines(s.tools) {
 		text += "      " + line
 	}
@@ -79,6 +81,7 @@ policies:
   claude/*: {allow: ["*"]}
   openai/*: {allow: ["*"]}
   google/*: {allow: ["*"]}
+  bedrock/*: {allow: ["*"]}
   nobody/*: {allow: ["*"]}
 `)
 	text += indented("    ", s.data)

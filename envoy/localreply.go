@@ -81,6 +81,7 @@ func shapes() []shapeRule {
 		{refuse.Plain, under("/.well-known", "/connect", "/events", "/healthz", "/readyz")},
 		{refuse.Anthropic, `PATH.endsWith("/v1/messages") || PATH.contains("/v1/messages/")`},
 		{refuse.Gemini, `PATH.contains("/v1beta/") || PATH.contains(":generateContent") || PATH.contains(":streamGenerateContent")`},
+		{refuse.Bedrock, `PATH.contains("/model/")`},
 		{refuse.OpenAI, "true"},
 	}
 }

@@ -3,10 +3,12 @@ package extproc
 import (
 	"github.com/yellowjack/yellowjack/internal/hold"
 	holdanthropic "github.com/yellowjack/yellowjack/internal/hold/anthropic"
+	holdbedrock "github.com/yellowjack/yellowjack/internal/hold/bedrock"
 	holdgemini "github.com/yellowjack/yellowjack/internal/hold/gemini"
 	holdresponses "github.com/yellowjack/yellowjack/internal/hold/openairesponses"
 	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/llm/anthropic"
+	"github.com/yellowjack/yellowjack/internal/llm/bedrock"
 	"github.com/yellowjack/yellowjack/internal/llm/embeddings"
 	"github.com/yellowjack/yellowjack/internal/llm/gemini"
 	"github.com/yellowjack/yellowjack/internal/llm/openaichat"
@@ -65,10 +67,10 @@ const eventStream = "text/event-stream"
 const comment = ": a tool call is being checked\n\n"
 
 // dialects are all that are spoken.
-type dialects struct{ chat, responses, embeddings, messages, count, gemini *dialect }
+type dialects struct{ chat, responses, embeddings, messages, count, gemini, bedrock *dialect }
 
 func allDialects() dialects {
-	return dialects{chat: chatDialect(), responses: responsesDialect(), embeddings: embeddingsDialect(), messages: messagesDialect(), count: countDialect(), gemini: geminiDialect()}
+	return dialects{chat: chatDialect(), responses: responsesDialect(), embeddings: embeddingsDialect(), messages: messagesDialect(), count: countDialect(), gemini: geminiDialect(), bedrock: bedrockDialect()}
 }
 
 // messagesDialect is Anthropic's.
@@ -139,7 +141,26 @@ func geminiDialect() *dialect {
 			return wholeAnswer{a.Model, a.Calls, a.Usage, a.Error, a.Rewrite}, nil
 		},
 		gate:   func(c hold.Config) gate { return holdgemini.New(c) },
-		failed: gemini.AppendError, stream: eventStream, quiet: []byte(": a tool call is being checked\r\n\r\n"), // lines end as the API's do
+		failed: gemini.AppendError, stream: eventStream, // no comments: one of the SDKs takes none
+	}
+}
+
+// bedrockDialect is Bedrock's Converse, whose path has the model and whether to stream, and whose streams are AWS' own.
+func bedrockDialect() *dialect {
+	return &dialect{
+		parse: func(doc []byte, s surface, l strictjson.Limits) (*llm.Request, error) {
+			return bedrock.ParseRequest(s.bedrock, doc, l)
+		},
+		apply: bedrock.Apply,
+		whole: func(doc []byte, l strictjson.Limits) (wholeAnswer, error) {
+			a, err := bedrock.ParseResponse(doc, l)
+			if err != nil {
+				return wholeAnswer{}, err
+			}
+			return wholeAnswer{a.Model, a.Calls, a.Usage, a.Error, a.Rewrite}, nil
+		},
+		gate:   func(c hold.Config) gate { return holdbedrock.New(c) },
+		failed: bedrock.AppendError, stream: "application/vnd.amazon.eventstream",
 	}
 }
 

@@ -23,6 +23,9 @@ const drainWait = 30 * time.Second
 func (x *exchange) refuse(r *refuse.Refusal) []reply {
 	x.note(r)
 	set := append(slices.Clone(x.adds.towardsClient), header{"content-type", r.ContentType(x.shape)})
+	if kind := r.ErrorType(x.shape); kind != "" {
+		set = append(set, header{"x-amzn-errortype", kind})
+	}
 	if r.RetryAfter > 0 {
 		set = append(set, header{"retry-after", strconv.Itoa(int(r.RetryAfter.Seconds()))})
 	}

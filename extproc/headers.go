@@ -48,7 +48,7 @@ func towardsUpstream(name string) bool {
 func towardsClient(name string) bool {
 	switch name {
 	case "content-type", "date", "cache-control", "retry-after", "retry-after-ms", "x-should-retry", "x-request-id",
-		"request-id", "openai-processing-ms", "openai-version", "x-generation-id", "transfer-encoding", "content-length":
+		"request-id", "x-amzn-requestid", "x-amzn-errortype", "openai-processing-ms", "openai-version", "x-generation-id", "transfer-encoding", "content-length":
 		return true
 	}
 	return strings.HasPrefix(name, "x-ratelimit-") || strings.HasPrefix(name, "anthropic-ratelimit-")

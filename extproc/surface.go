@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/yellowjack/yellowjack/internal/llm/bedrock"
 	"github.com/yellowjack/yellowjack/internal/llm/gemini"
 	"github.com/yellowjack/yellowjack/internal/refuse"
 	"github.com/yellowjack/yellowjack/internal/route"
@@ -18,6 +19,7 @@ type surface struct {
 	dialect *dialect // nil: a list of models
 	native  string   // the provider of a native surface; "" is the router's
 	gemini  gemini.Path
+	bedrock bedrock.Path
 	method  string
 	query   string // that it may have
 	forward string // the query that goes upstream
@@ -89,6 +91,10 @@ func (s *Service) nativeSurface(path, query string, table *route.Table) (surface
 	switch {
 	case rest == "/v1beta/models":
 		return surface{name: modelList, method: http.MethodGet, native: provider, gemini: gemini.Path{Version: "v1beta"}}, query, nil
+	case strings.HasPrefix(rest, "/model/"):
+		out, refused := s.bedrockSurface(rest, query)
+		out.native = provider
+		return out, "", refused
 	case strings.Contains(rest, ":"):
 		out, refused := s.geminiSurface(rest, query)
 		out.native = provider
@@ -113,6 +119,22 @@ func (s *Service) geminiSurface(path, query string) (surface, *refuse.Refusal) {
 	out := surface{name: "generate", op: route.Generate, dialect: s.speaks.gemini, method: http.MethodPost, gemini: p}
 	if p.Stream {
 		out.op = route.StreamGenerate
+	}
+	return out, nil
+}
+
+// bedrockSurface is what a path of Bedrock's asks for.
+func (s *Service) bedrockSurface(path, query string) (surface, *refuse.Refusal) {
+	if query != "" {
+		path += "?" + query
+	}
+	p, err := bedrock.ParsePath(path)
+	if err != nil {
+		return surface{}, unserved(path, err.Error())
+	}
+	out := surface{name: "converse", op: route.Converse, dialect: s.speaks.bedrock, method: http.MethodPost, bedrock: p}
+	if p.Stream {
+		out.op = route.ConverseStream
 	}
 	return out, nil
 }

@@ -53,6 +53,7 @@ identity:
 providers:
   mock: {base_url: "http://127.0.0.1:9100/v1", models: [small, secret-large]}
   openai: {dialect: openai-responses, dialects: [openai-chat], base_url: "http://127.0.0.1:9300/v1", models: [gpt]}
+  aws: {dialect: bedrock, base_url: "http://127.0.0.1:9500"}
   google: {dialect: gemini, base_url: "http://127.0.0.1:9400", models: [flash]}
   claude: {dialect: anthropic, base_url: "http://127.0.0.1:9200", models: [sonnet]}
 default_provider: mock
@@ -63,6 +64,7 @@ credentials:
   - {provider: mock, user: sara@example.com, secret: {file: KEY2}}
   - {provider: claude, secret: {file: KEY}}
   - {provider: google, secret: {file: KEY}}
+  - {provider: aws, secret: {file: KEY}}
   - {provider: openai, secret: {file: KEY}}
 policies:
   data:
@@ -71,6 +73,7 @@ policies:
       mock/small: {allow: ["*"]}
       claude/sonnet: {allow: ["*"]}
       google/flash: {allow: ["*"]}
+      aws/*: {allow: ["*"]}
       openai/gpt: {allow: ["*"]}
     providers:
       mock: {byok: ["group:byok"]}

@@ -51,6 +51,8 @@ func sourceOf(c conf.Credential) credential.Source {
 			}
 		}
 		return g.New()
+	case c.AWS != nil:
+		return &awsSource{c: c.AWS}
 	}
 	return nil
 }

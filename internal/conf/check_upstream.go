@@ -7,10 +7,9 @@ import (
 	"strings"
 )
 
-// Dialects that the design names: those that are built, and those that are not yet.
+// Dialects are those that a provider may speak.
 var (
-	builtDialects = []string{"openai-chat", "openai-responses", "anthropic", "gemini"}
-	laterDialects = []string{"bedrock"}
+	builtDialects = []string{"openai-chat", "openai-responses", "anthropic", "gemini", "bedrock"}
 )
 
 // reservedProviders are first segments of the gateway's own paths, which a provider's native surface would hide.
@@ -53,8 +52,6 @@ func (d *decoder) dialect(p path, s string) {
 	use := "use one of " + strings.Join(builtDialects, ", ")
 	switch {
 	case slices.Contains(builtDialects, s) || d.failed(p):
-	case slices.Contains(laterDialects, s):
-		d.bad(p, fmt.Sprintf("%q is not built yet", s), use+", or remove it")
 	default:
 		d.bad(p, "is no known dialect", use)
 	}
@@ -176,16 +173,16 @@ func (d *decoder) credentials(c *Config) {
 	}
 }
 
-// payment checks what a credential is: exactly one of a secret, client credentials and a Google identity.
+// payment checks what a credential is: exactly one of a secret, client credentials, a Google identity and AWS keys.
 func (d *decoder) payment(p path, cr *Credential) {
 	given := 0
-	for _, key := range []string{"secret", "oauth", "google"} {
+	for _, key := range []string{"secret", "oauth", "google", "aws"} {
 		if _, ok := d.lines[p.with(key).id()]; ok {
 			given++
 		}
 	}
 	if given != 1 {
-		d.bad(p, "wants exactly one of secret, oauth and google", "write secret: {file: path} for a key")
+		d.bad(p, "wants exactly one of secret, oauth, google and aws", "write secret: {file: path} for a key")
 		return
 	}
 	d.readable(p.with("secret"), cr.Secret)
@@ -195,6 +192,13 @@ func (d *decoder) payment(p path, cr *Credential) {
 			if u, ok := d.webURL(p.with("oauth").with("token_url"), o.TokenURL); ok && u.Scheme == "http" && !isLoopback(u) {
 				d.bad(p.with("oauth").with("token_url"), "is reached without TLS: the client's secret can be read on the way", "use https")
 			}
+		}
+	}
+	if a := cr.AWS; a != nil {
+		d.readable(p.with("aws").with("secret_access_key"), a.Secret)
+		d.readable(p.with("aws").with("session_token"), a.Session)
+		if _, keys := d.lines[p.with("aws").with("secret_access_key").id()]; keys != (a.KeyID != "") {
+			d.bad(p.with("aws"), "has half of a key", "give access_key_id and secret_access_key, or neither to take what the machine has")
 		}
 	}
 	if g := cr.Google; g != nil && !g.Key.IsZero() {

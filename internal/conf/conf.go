@@ -189,6 +189,17 @@ type Credential struct {
 	// OAuth and Google are in the place of Secret, for a provider that takes access tokens.
 	OAuth  *CredentialOAuth  `yaml:"oauth"`
 	Google *CredentialGoogle `yaml:"google"`
+	// AWS signs requests to Bedrock.
+	AWS *CredentialAWS `yaml:"aws"`
+}
+
+// CredentialAWS are AWS keys: those that are given, or what the machine has (environment, profile, web identity, its role).
+type CredentialAWS struct {
+	Region  string `yaml:"region" required:"true"`
+	Profile string `yaml:"profile"`
+	KeyID   string `yaml:"access_key_id"`
+	Secret  Secret `yaml:"secret_access_key"`
+	Session Secret `yaml:"session_token"`
 }
 
 // CredentialOAuth are the gateway's client credentials at an authorization server, such as Entra's for Azure.

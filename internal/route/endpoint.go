@@ -59,11 +59,26 @@ func (t *Target) Endpoint(o Operation) string {
 	case StreamGenerate:
 		return t.model() + ":streamGenerateContent?alt=sse"
 	case Converse:
-		return t.Base + "/model/" + url.PathEscape(t.Model) + "/converse"
+		return t.Base + "/model/" + escaped(t.Model) + "/converse"
 	case ConverseStream:
-		return t.Base + "/model/" + url.PathEscape(t.Model) + "/converse-stream"
+		return t.Base + "/model/" + escaped(t.Model) + "/converse-stream"
 	}
 	return ""
+}
+
+// escaped is a segment as AWS' SDKs write it, who sign it: all but the unreserved characters of RFC 3986 are escaped.
+func escaped(s string) string {
+	const hex = "0123456789ABCDEF"
+	var out []byte
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '.', c == '_', c == '~':
+			out = append(out, c)
+		default:
+			out = append(out, '%', hex[c>>4], hex[c&15])
+		}
+	}
+	return string(out)
 }
 
 // model is the path of a model in Gemini's API. Vertex' base ends in the publisher (…/publishers/google).

@@ -20,8 +20,8 @@ func TestEndpoint(t *testing.T) {
 		{"/v1", StreamGenerate, "gemini-2.5-pro", "/v1/models/gemini-2.5-pro:streamGenerateContent?alt=sse"},
 		{"/v1/projects/p/locations/l/publishers/google", Generate, "g", "/v1/projects/p/locations/l/publishers/google/models/g:generateContent"},
 		{"", Generate, "../x?y", "/v1beta/models/..%2Fx%3Fy:generateContent"},
-		{"", Converse, "anthropic.claude-3:0", "/model/anthropic.claude-3:0/converse"},
-		{"", ConverseStream, "arn:aws:bedrock:eu:1:x/y", "/model/arn:aws:bedrock:eu:1:x%2Fy/converse-stream"},
+		{"", Converse, "anthropic.claude-3:0", "/model/anthropic.claude-3%3A0/converse"},
+		{"", ConverseStream, "arn:aws:bedrock:eu:1:x/y", "/model/arn%3Aaws%3Abedrock%3Aeu%3A1%3Ax%2Fy/converse-stream"},
 		{"/vault", Messages, "m", "/vault/v1/messages"},
 	} {
 		target := Target{Base: c.base, Model: c.model}
