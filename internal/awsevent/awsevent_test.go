@@ -310,7 +310,7 @@ func FuzzReader(f *testing.F) {
 				t.Fatalf("the SDK reads %x in %x, not %x", sdk.Payload, m.Raw, m.Payload)
 			}
 			for _, h := range sdk.Headers {
-				if s, ok := h.Value.(eventstream.StringValue); ok && m.Text(h.Name) != string(s) {
+				if s, ok := h.Value.(eventstream.StringValue); ok && string(m.Text(h.Name)) != string(s) {
 					t.Fatalf("the SDK reads %q of %q, not %q", s, h.Name, m.Text(h.Name))
 				}
 			}

@@ -58,13 +58,13 @@ func (m Message) Header(name string) (Header, bool) {
 	return Header{}, false
 }
 
-// Text is the value of a header of type String; "" of any other, and when there is none.
-func (m Message) Text(name string) string {
+// Text is the value of a header of type String; nil of any other, and when there is none.
+func (m Message) Text(name string) []byte {
 	h, ok := m.Header(name)
 	if !ok || h.Type != String {
-		return ""
+		return nil
 	}
-	return string(h.Value)
+	return h.Value
 }
 
 // split takes the first of some headers. typ is nil when it is none.

@@ -69,8 +69,8 @@ func (s *Server) converse(w http.ResponseWriter, r *http.Request, body []byte) e
 		return map[string]string{"message": message}
 	}
 	path := conversePath.FindStringSubmatch(r.URL.EscapedPath())
-	model, err := url.PathUnescape(path[1])
-	if err != nil || r.Method != http.MethodPost {
+	model, _ := url.PathUnescape(path[1]) // else it is none
+	if model == "" || r.Method != http.MethodPost {
 		writeJSON(w, http.StatusNotFound, failure(http.StatusNotFound, "no such operation"))
 		return nil
 	}

@@ -126,14 +126,14 @@ func (g *Gate) take(dst []byte, m awsevent.Message) ([]byte, error) {
 	if g.phase == done {
 		return dst, hold.Invalid("the stream goes on after its message has ended")
 	}
-	switch m.Text(bedrock.MessageType) {
+	switch string(m.Text(bedrock.MessageType)) {
 	case bedrock.IsException, bedrock.IsError:
 		return g.upstreamError(dst, m.Raw), nil
 	case bedrock.IsEvent:
 	default:
 		return dst, hold.Invalid("a message of an unknown type")
 	}
-	if kind := m.Text(bedrock.ContentType); kind != bedrock.JSON {
+	if string(m.Text(bedrock.ContentType)) != bedrock.JSON {
 		return dst, hold.Invalid("an event that is no JSON")
 	}
 	ev := &g.event

@@ -83,7 +83,7 @@ func (g *Gate) release(dst []byte, p *piece) ([]byte, error) {
 	case c.OutArguments != nil && p.kind == bedrock.BlockDelta:
 		return dst, nil
 	case first && c.OutID != "":
-		if err := g.again.Parse(p.kind, p.payload, g.limits); err != nil { // cannot be: it was read
+		if err := g.again.Parse([]byte(p.kind), p.payload, g.limits); err != nil { // cannot be: it was read
 			return dst, &hold.StreamError{Code: hold.CodeInvalid, Reason: "a held event that cannot be read", Err: err}
 		}
 		dst = awsevent.AppendWith(dst, p.headers, g.again.WithID(c.OutID))

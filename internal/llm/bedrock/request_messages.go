@@ -1,6 +1,8 @@
 package bedrock
 
 import (
+	"slices"
+
 	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/strictjson"
 )
@@ -53,7 +55,7 @@ func (p *parser) readMessages() error {
 func (p *parser) readContent(in place) error {
 	list := len(p.lay.lists)
 	p.lay.lists = append(p.lay.lists, nil)
-	var spans []llm.Span
+	spans := make([]llm.Span, 0, 2)
 	err := p.r.Array(func(i int) error {
 		start := p.r.Next()
 		err := p.readBlock(in, spot{list, i})
@@ -220,17 +222,24 @@ func (p *parser) readToolResult(at spot) error {
 	result := llm.ToolResult{Text: true}
 	place := resultPlace{object: llm.Span{Start: p.r.Next()}, at: at}
 	first := len(p.req.Parts)
+	var spans [8]llm.Span // of the members, which are seldom more
+	members, leave, some := spans[:0], [8]bool{}, false
 	err := p.r.Object(toolResultNames, func(m strictjson.Member) error {
-		start := p.r.Next()
 		err := p.readResultMember(&result, &place, m.Name)
-		if end := p.r.Offset(); end > start { // else it is skipped, being null
-			place.members = append(place.members, llm.Span{Start: m.NameSpan.Start, End: end})
-			place.leave = append(place.leave, m.Name == "type" || !toolResultNames.Has(m.Name))
+		if len(members) < len(leave) {
+			leave[len(members)] = m.Name == "type" || !toolResultNames.Has(m.Name)
+			some = some || leave[len(members)]
+		} else if err == nil {
+			err = p.failHere("", "has too many members")
 		}
+		members = append(members, llm.Span{Start: m.NameSpan.Start, End: p.r.Offset()})
 		return err
 	})
 	if err != nil {
 		return err
+	}
+	if some {
+		place.members, place.leave = slices.Clone(members), slices.Clone(leave[:len(members)])
 	}
 	place.object.End = p.r.Offset()
 	index := len(p.req.Results)

@@ -75,15 +75,18 @@ const (
 )
 
 // shape says which members the events of a type must have, and which they may.
-type shape struct{ must, may members }
+type shape struct {
+	name      string
+	must, may members
+}
 
 var shapes = map[string]shape{ //nolint:gochecknoglobals // a constant in all but syntax
-	MessageStart: {must: hasRole},
-	BlockStart:   {must: hasIndex, may: hasStart},
-	BlockDelta:   {must: hasIndex | hasDelta},
-	BlockStop:    {must: hasIndex},
-	MessageStop:  {must: hasStop},
-	Metadata:     {may: hasAccount},
+	MessageStart: {name: MessageStart, must: hasRole},
+	BlockStart:   {name: BlockStart, must: hasIndex, may: hasStart},
+	BlockDelta:   {name: BlockDelta, must: hasIndex | hasDelta},
+	BlockStop:    {name: BlockStop, must: hasIndex},
+	MessageStop:  {name: MessageStop, must: hasStop},
+	Metadata:     {name: Metadata, may: hasAccount},
 }
 
 // maxIndex is the largest index that a block may have.
@@ -105,19 +108,19 @@ var deltaKinds = map[string]Kind{ //nolint:gochecknoglobals // a constant in all
 }
 
 // Parse reads the payload of one event, which must not change while the Event is in use.
-func (e *Event) Parse(kind string, doc []byte, l strictjson.Limits) error {
-	*e = Event{Doc: doc, Type: kind, Index: -1, buffer: e.buffer[:0], repeats: e.repeats[:0]}
+func (e *Event) Parse(kind, doc []byte, l strictjson.Limits) error {
+	is := shapes[string(kind)]
+	*e = Event{Doc: doc, Type: is.name, Index: -1, buffer: e.buffer[:0], repeats: e.repeats[:0]}
 	e.reader = strictjson.NewReader(doc, l)
-	err := e.parse()
+	err := e.parse(is)
 	e.reader.Close()
 	e.reader = nil
 	return err
 }
 
-func (e *Event) parse() error {
+func (e *Event) parse(wanted shape) error {
 	r := e.reader
-	wanted, known := shapes[e.Type]
-	if !known {
+	if wanted.name == "" {
 		return r.Fail(ErrNotEvent, "an event of an unknown type")
 	}
 	err := r.Object(eventNames, func(m strictjson.Member) error {
