@@ -88,6 +88,12 @@ func TestJavaScriptDialects(t *testing.T) {
 	script(t, g, "../.tools/js/node_modules/@openrouter/sdk", node22(t), "js/dialects.mjs")
 }
 
+// TestAgents runs agents made with the Vercel AI SDK and with LangChain.
+func TestAgents(t *testing.T) {
+	g := shared(t)
+	script(t, g, "../.tools/js/node_modules/langchain", node22(t), "js/agents.mjs")
+}
+
 // TestGo runs the Go SDK, whose accumulator is one more reader of our streams.
 func TestGo(t *testing.T) {
 	g := shared(t)

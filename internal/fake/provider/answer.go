@@ -102,7 +102,7 @@ func (s *script) base(req *request, object string) completion {
 	if s.model != "" {
 		model = s.model
 	}
-	return completion{ID: "gen-1700000000-fake", Provider: "Fake", Model: model, Object: object, Created: 1700000000}
+	return completion{ID: "gen-1700000000-" + req.id(), Provider: "Fake", Model: model, Object: object, Created: 1700000000}
 }
 
 func (s *script) usage(req *request) *usage {

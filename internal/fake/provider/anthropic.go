@@ -164,7 +164,7 @@ func messageModels(models []string) any {
 
 func (s *script) message(req *request) messageAnswer {
 	base := s.base(req, "")
-	return messageAnswer{ID: "msg_fake", Type: "message", Role: "assistant", Model: base.Model, Content: []any{}}
+	return messageAnswer{ID: "msg_" + req.id(), Type: "message", Role: "assistant", Model: base.Model, Content: []any{}}
 }
 
 func (s *script) messageUsage(req *request) *messageUsage {

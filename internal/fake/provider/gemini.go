@@ -284,7 +284,7 @@ func checkTurns(model string, contents []geminiContent) error {
 
 // generated is the whole answer, or the frame of an event.
 func (s *script) generated(req *request) generated {
-	g := generated{Model: s.base(req, "").Model, ID: "fake", Usage: s.geminiUsage(req)}
+	g := generated{Model: s.base(req, "").Model, ID: req.id(), Usage: s.geminiUsage(req)}
 	for i := range req.N {
 		c := geminiCandidate{Index: i, Finish: s.geminiFinish(i)}
 		c.Content.Role, c.Content.Parts = "model", []geminiPart{}

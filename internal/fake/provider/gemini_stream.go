@@ -71,7 +71,7 @@ func (st *streamer) geminiEnd(candidate int) error {
 
 // geminiParts sends the next parts of a candidate.
 func (st *streamer) geminiParts(candidate int, finish string, parts ...geminiPart) error {
-	g := generated{Model: st.s.base(st.req, "").Model, ID: "fake", Usage: st.s.geminiUsage(st.req)}
+	g := generated{Model: st.s.base(st.req, "").Model, ID: st.req.id(), Usage: st.s.geminiUsage(st.req)}
 	c := geminiCandidate{Index: candidate, Finish: finish}
 	c.Content.Role, c.Content.Parts = "model", parts
 	g.Candidates = []geminiCandidate{c}

@@ -109,6 +109,30 @@ func put(t *testing.T, body string) (map[string]string, bool) {
 	return out, done
 }
 
+// TestAnswersHaveIDs: an answer's id is its own, in each API; agents tell the turns of a conversation apart by it.
+func TestAnswersHaveIDs(t *testing.T) {
+	s, c := start(t)
+	for path, body := range map[string]string{
+		"/v1/chat/completions":             `{"model":"m","messages":[{"role":"user","content":%q}]}`,
+		"/v1/messages":                     `{"model":"m","max_tokens":9,"messages":[{"role":"user","content":%q}]}`,
+		"/v1/responses":                    `{"model":"m","input":%q}`,
+		"/v1beta/models/m:generateContent": `{"contents":[{"role":"user","parts":[{"text":%q}]}]}`,
+	} {
+		seen := map[string]bool{}
+		for _, text := range []string{"say Hi.", "say Ho."} {
+			_, got := post(t, s, c, path, fmt.Sprintf(body, text))
+			var answer struct {
+				ID         string `json:"id"`
+				ResponseID string `json:"responseId"`
+			}
+			if err := json.Unmarshal([]byte(got), &answer); err != nil || answer.ID+answer.ResponseID == "" || seen[answer.ID+answer.ResponseID] {
+				t.Errorf("%s: %v %s", path, err, got)
+			}
+			seen[answer.ID+answer.ResponseID] = true
+		}
+	}
+}
+
 const stream = `,"stream":true`
 
 func TestObeys(t *testing.T) {

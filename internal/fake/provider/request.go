@@ -1,6 +1,8 @@
 package provider
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,6 +35,12 @@ type tool struct {
 type message struct {
 	Role    string          `json:"role"`
 	Content json.RawMessage `json:"content"`
+}
+
+// id tells an answer from those to other requests; the same request gets the same one.
+func (r *request) id() string {
+	sum := sha256.Sum256(r.raw)
+	return hex.EncodeToString(sum[:6])
 }
 
 func readRequest(body []byte) (*request, error) {

@@ -195,7 +195,7 @@ func (s *Server) responses(w http.ResponseWriter, r *http.Request, body []byte) 
 func (s *script) response(req *request, status string) responseAnswer {
 	base := s.base(req, "")
 	return responseAnswer{
-		ID: "resp_fake", Object: "response", CreatedAt: base.Created, Status: status, Model: base.Model, Output: []any{}, Parallel: true,
+		ID: "resp_" + req.id(), Object: "response", CreatedAt: base.Created, Status: status, Model: base.Model, Output: []any{}, Parallel: true,
 		responseSettings: settings(req.raw),
 	}
 }
@@ -205,10 +205,10 @@ func (s *script) wholeResponse(req *request) responseAnswer {
 	a := s.response(req, "completed")
 	a.CompletedAt = json.RawMessage("1700000001")
 	for n, t := range s.thinks {
-		a.Output = append(a.Output, thoughtItem(n, t))
+		a.Output = append(a.Output, thoughtItem(req, n, t))
 	}
 	if text := strings.Join(s.texts, " "); text != "" {
-		a.Output = append(a.Output, messageItem(len(a.Output), text, "completed"))
+		a.Output = append(a.Output, messageItem(req, len(a.Output), text, "completed"))
 	}
 	for n, c := range s.of(0) {
 		a.Output = append(a.Output, c.item(req, n))
@@ -231,14 +231,14 @@ func (s *script) wholeResponse(req *request) responseAnswer {
 	return a
 }
 
-func thoughtItem(n int, text string) responseThought {
+func thoughtItem(req *request, n int, text string) responseThought {
 	return responseThought{
-		ID: fmt.Sprintf("rs_fake_%d", n), Type: "reasoning", Encrypted: signature, Summary: []summaryText{{Type: "summary_text", Text: text}},
+		ID: fmt.Sprintf("rs_%s_%d", req.id(), n), Type: "reasoning", Encrypted: signature, Summary: []summaryText{{Type: "summary_text", Text: text}},
 	}
 }
 
-func messageItem(n int, text, status string) responseMessage {
-	m := responseMessage{ID: fmt.Sprintf("msg_fake_%d", n), Type: "message", Status: status, Role: "assistant", Content: []responseText{}}
+func messageItem(req *request, n int, text, status string) responseMessage {
+	m := responseMessage{ID: fmt.Sprintf("msg_%s_%d", req.id(), n), Type: "message", Status: status, Role: "assistant", Content: []responseText{}}
 	if status == "completed" {
 		m.Content = append(m.Content, outputText(text))
 	}
@@ -251,7 +251,7 @@ func outputText(text string) responseText {
 
 // item is a call as it stands in an answer. One of a tool that the API defines has its arguments as a value of their own.
 func (c call) item(req *request, n int) responseCall {
-	out := responseCall{ID: fmt.Sprintf("fc_fake_%d", n), Type: "function_call", Status: "completed", CallID: fmt.Sprintf("call_%d", n), Name: c.name}
+	out := responseCall{ID: fmt.Sprintf("fc_%s_%d", req.id(), n), Type: "function_call", Status: "completed", CallID: fmt.Sprintf("call_%d", n), Name: c.name}
 	defined := false
 	for _, t := range req.Tools {
 		defined = defined || t.Type == c.name && t.Function.Name == ""

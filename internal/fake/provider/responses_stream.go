@@ -77,7 +77,7 @@ func (p *responder) steps(events ...map[string]any) error {
 func (p *responder) spoken() (int, error) {
 	index := 0
 	for n, t := range p.s.thinks {
-		item := thoughtItem(n, t)
+		item := thoughtItem(p.req, n, t)
 		begin := item
 		begin.Summary = []summaryText{}
 		at := func(kind string, members map[string]any) map[string]any {
@@ -108,13 +108,13 @@ func (p *responder) message(index int) error {
 	for _, piece := range said {
 		text += piece
 	}
-	item := messageItem(index, text, "completed")
+	item := messageItem(p.req, index, text, "completed")
 	at := func(kind string, members map[string]any) map[string]any {
 		members["type"], members["item_id"], members["output_index"], members["content_index"] = kind, item.ID, index, 0
 		return members
 	}
 	if err := p.steps(
-		map[string]any{"type": "response.output_item.added", "output_index": index, "item": messageItem(index, "", "in_progress")},
+		map[string]any{"type": "response.output_item.added", "output_index": index, "item": messageItem(p.req, index, "", "in_progress")},
 		at("response.content_part.added", map[string]any{"part": outputText("")}),
 	); err != nil {
 		return err
