@@ -56,6 +56,9 @@ func TestRefused(t *testing.T) {
 		"a delta of an unknown kind":           {begin + "contentBlockDelta {\"contentBlockIndex\":0,\"delta\":{\"toolCall\":{}}}\n", hold.CodeInvalid},
 		"a delta without a number":             {begin + "contentBlockDelta {\"delta\":{\"text\":\"So\"}}\n", hold.CodeInvalid},
 		"a delta with a beginning":             {begin + "contentBlockDelta {\"contentBlockIndex\":0,\"delta\":{\"text\":\"So\"},\"start\":{\"toolUse\":{\"toolUseId\":\"1\",\"name\":\"a\"}}}\n", hold.CodeInvalid},
+		"an end with a delta":                  {begin + said + "contentBlockStop {\"contentBlockIndex\":0,\"delta\":{\"text\":\"So\"}}\n", hold.CodeInvalid},
+		"a reason to stop with a number":       {begin + said + ended + "messageStop {\"stopReason\":\"tool_use\",\"contentBlockIndex\":0}\n", hold.CodeInvalid},
+		"an account with a reason to stop":     {begin + said + ended + stop + "metadata {\"usage\":{},\"stopReason\":\"tool_use\"}\n", hold.CodeInvalid},
 		"a delta that names a tool":            {begin + use + "contentBlockDelta {\"contentBlockIndex\":1,\"delta\":{\"toolUse\":{\"input\":\"\",\"name\":\"b\"}}}\n", hold.CodeInvalid},
 		"a block of an unknown kind":           {begin + "contentBlockStart {\"contentBlockIndex\":0,\"start\":{\"functionCall\":{\"name\":\"a\"}}}\n", hold.CodeInvalid},
 		"a block of two kinds":                 {begin + "contentBlockStart {\"contentBlockIndex\":0,\"start\":{\"toolUse\":{},\"image\":{}}}\n", hold.CodeInvalid},
@@ -86,7 +89,7 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: %v, not %s", name, o.err, c.code)
 		}
 		checkReleased(t, o)
-		if c, err := readAsClient(o.out); o.err != nil && (err != nil || len(c.calls()) > 0) && !strings.HasPrefix(name, "more after") && !strings.HasPrefix(name, "an exception after") && name != "two reasons to stop" {
+		if c, err := readAsClient(o.out); o.err != nil && (err != nil || len(c.calls()) > 0) && !strings.HasPrefix(name, "more after") && !strings.HasPrefix(name, "an account with") && !strings.HasPrefix(name, "an exception after") && name != "two reasons to stop" {
 			t.Errorf("%s: a call went out: %v %v", name, c, err)
 		}
 		again, err := o.gate.Write(nil, encode(right))

@@ -115,6 +115,20 @@ func TestContainer(t *testing.T) {
 	}
 }
 
+// TestContainerRefuses: what the server says is no part of the error.
+func TestContainerRefuses(t *testing.T) {
+	alone(t)
+	server, client := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		fmt.Fprint(w, `{"code":"hush: no code","message":"hush"}`)
+	})
+	t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", server.URL+"/role")
+	_, err := signer(t, aws.Config{Region: "us-east-1", Client: client}).Authorize(t.Context(), "POST", "h", "/", nil)
+	if !errors.Is(err, aws.ErrNoCredentials) || strings.Contains(err.Error(), "hush") {
+		t.Error(err)
+	}
+}
+
 // TestWebIdentity: a role is assumed with the token in a file, and a refusal repeats nothing of it.
 func TestWebIdentity(t *testing.T) {
 	dir := alone(t)
