@@ -65,7 +65,7 @@ func TestPaths(t *testing.T) {
 		status       int
 		code         string
 	}{
-		{"POST", "/v1/responses", 404, "not_found"},
+		{"POST", "/v1/responses/resp_1/cancel", 404, "not_found"},
 		{"POST", "/v1/chat/completions/", 404, "not_found"},
 		{"GET", "/", 404, "not_found"},
 		{"GET", "/v1/../v1/models", 0, ""}, // normalised, or refused; never something else

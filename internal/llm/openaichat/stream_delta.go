@@ -182,6 +182,10 @@ func nullMember(name string) callMemberKind {
 	switch name {
 	case "index":
 		return callPlaced
+	case "id":
+		return callID
+	case "type":
+		return callType
 	case "function", "custom":
 		return callPart
 	}

@@ -176,3 +176,27 @@ func said(calls []openaichat.CallDelta) [][4]string {
 	}
 	return out
 }
+
+// TestWholeInPlaceOfNulls: what goes out in the place of a fragment has each member once, whatever the fragment had for it.
+func TestWholeInPlaceOfNulls(t *testing.T) {
+	for _, fragment := range []string{
+		`{"index":0,"id":null,"type":null,"function":null,"custom":null}`, `{"id":null,"index":0,"type":"function","function":{"name":null,"arguments":""}}`,
+		`{"index":0,"id":"c0","type":"function","function":{"name":"read","arguments":""},"extra":{"x":1}}`,
+	} {
+		var c openaichat.Chunk
+		doc := `{"id":"x","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"tool_calls":[` + fragment + `]},"finish_reason":null}]}`
+		if err := c.Parse([]byte(doc), strictjson.Limits{}); err != nil {
+			t.Fatal(fragment, err)
+		}
+		out := c.Piece(0, openaichat.Piece{Calls: true, Keep: func(int) (openaichat.Kept, bool) {
+			return openaichat.Kept{ID: "yj_1", Whole: &llm.ToolCall{ID: "c0", Tool: "read"}, Text: []byte("{}")}, true
+		}})
+		var again openaichat.Chunk
+		if err := again.Parse(out, strictjson.Limits{}); err != nil {
+			t.Fatalf("%s: %v\n%s", fragment, err, out)
+		}
+		if d := again.Choices[0].Calls; len(d) != 1 || d[0].ID != "yj_1" || d[0].Name != "read" || string(d[0].Arguments) != "{}" || d[0].Type != "function" || d[0].Wrong {
+			t.Errorf("%s: %s", fragment, out)
+		}
+	}
+}
