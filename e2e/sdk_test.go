@@ -1,6 +1,10 @@
 package e2e
 
 import (
+	"encoding/pem"
+	"net/http/httptest"
+	"net/http/httputil"
+	neturl "net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,8 +28,9 @@ func script(t *testing.T, g *gateway, needs, program string, args ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	secure, authority := overTLS(t, g)
 	cmd := exec.CommandContext(t.Context(), program, args...)
-	cmd.Env = append(os.Environ(), "YJ_URL="+g.url, "YJ_SDK="+sdk, "YJ_SARA="+sara(t), "YJ_MONA="+mona(t),
+	cmd.Env = append(os.Environ(), "YJ_URL="+g.url, "YJ_TLS="+secure, "AWS_CA_BUNDLE="+authority, "YJ_SDK="+sdk, "YJ_SARA="+sara(t), "YJ_MONA="+mona(t),
 		"YJ_EXPIRED="+token(t, object{"sub": "sara", "exp": time.Now().Add(-time.Hour).Unix()}),
 		"NO_PROXY=127.0.0.1", "PYTHONDONTWRITEBYTECODE=1")
 	out, err := cmd.CombinedOutput()
@@ -41,6 +46,23 @@ func script(t *testing.T, g *gateway, needs, program string, args ...string) {
 			t.Errorf("what an issue says came to the model: %s %s", r.Path, r.Body)
 		}
 	}
+}
+
+// overTLS is the gateway behind something that ends TLS, without which AWS' SDKs send no bearer token, and the file of its authority.
+func overTLS(t *testing.T, g *gateway) (url, authority string) {
+	t.Helper()
+	to, err := neturl.Parse(g.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	front := httptest.NewTLSServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }, FlushInterval: -1})
+	t.Cleanup(front.Close)
+	authority = filepath.Join(t.TempDir(), "authority.pem")
+	block := &pem.Block{Type: "CERTIFICATE", Bytes: front.Certificate().Raw}
+	if err := os.WriteFile(authority, pem.EncodeToMemory(block), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return front.URL, authority
 }
 
 // TestPython runs the Python SDK.

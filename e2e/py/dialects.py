@@ -1,4 +1,4 @@
-"""The real SDKs of Anthropic, Google and OpenAI's Responses against the gateway: each application changes its base URL, and the same
+"""The real SDKs of Anthropic, AWS (Bedrock), Google and OpenAI's Responses against the gateway: each application changes its base URL, and the same
 guard holds in each.
 
 Run by sdk_test.go, which gives the URL and the tokens by environment variables. Each dialect is a class that says the same things in
@@ -11,12 +11,15 @@ import sys
 import traceback
 
 import anthropic
+import boto3
+import botocore.config
+import botocore.exceptions
 import openai
 from google import genai
 from google.genai import errors as google_errors
 from google.genai import types as google
 
-URL, SARA, MONA, EXPIRED = (os.environ["YJ_" + n] for n in ("URL", "SARA", "MONA", "EXPIRED"))
+URL, TLS, SARA, MONA, EXPIRED = (os.environ["YJ_" + n] for n in ("URL", "TLS", "SARA", "MONA", "EXPIRED"))
 TOOLS = ["snowflake__query", "slack__post_message", "github__get_label", "github__get_issue"]
 OBJECT = {"type": "object", "properties": {}}
 
@@ -37,7 +40,7 @@ class Said:
 class Messages:
     """Anthropic's Messages."""
 
-    error, status = anthropic.APIStatusError, "status_code"
+    error = anthropic.APIStatusError
 
     def __init__(self, token):
         self.client = anthropic.Anthropic(base_url=URL, api_key=token, max_retries=0, timeout=30)
@@ -61,16 +64,17 @@ class Messages:
     def result(self, call, text):
         return {"role": "user", "content": [{"type": "tool_result", "tool_use_id": call[0], "content": text}]}
 
-    def code(self, e):
-        return e.body["error"]["code"]
+    def failed(self, e):
+        return e.status_code, e.body["error"].get("code")
 
     called, ended = "tool_use", "end_turn"
+    busy, refusals = None, {}
 
 
 class Responses:
     """OpenAI's Responses."""
 
-    error, status = openai.APIStatusError, "status_code"
+    error = openai.APIStatusError
 
     def __init__(self, token):
         self.client = openai.OpenAI(base_url=URL + "/v1", api_key=token, max_retries=0, timeout=30)
@@ -99,16 +103,17 @@ class Responses:
     def result(self, call, text):
         return {"type": "function_call_output", "call_id": call[0], "output": text}
 
-    def code(self, e):
-        return e.code
+    def failed(self, e):
+        return e.status_code, e.code
 
     called, ended = "completed", "completed"
+    busy, refusals = "rate_limit_exceeded", {}
 
 
 class Gemini:
     """Google's generateContent."""
 
-    error, status = google_errors.APIError, "code"
+    error = google_errors.APIError
 
     def __init__(self, token):
         self.client = genai.Client(api_key=token, http_options=google.HttpOptions(base_url=URL + "/google", timeout=30000))
@@ -138,10 +143,71 @@ class Gemini:
         response = google.FunctionResponse(id=call[0], name=call[1], response={"output": text})
         return google.Content(role="user", parts=[google.Part(function_response=response)])
 
-    def code(self, e):
-        return e.details["error"]["details"][0]["reason"].lower()
+    def failed(self, e):
+        details = e.details["error"].get("details") or [{"reason": ""}]
+        return e.code, details[0]["reason"].lower()
 
     called, ended = "STOP", "STOP"
+    busy, refusals = "", {}
+
+
+class Converse:
+    """Bedrock's Converse, with a bearer token in the place of AWS' signature: the SDK sends one over TLS alone."""
+
+    error = botocore.exceptions.ClientError
+
+    def __init__(self, token):
+        os.environ["AWS_BEARER_TOKEN_BEDROCK"] = token
+        self.client = boto3.client("bedrock-runtime", region_name="eu-central-1", endpoint_url=TLS + "/bedrock", config=AWS)
+
+    def ask(self, history, tools=True, stream=False):
+        args = dict(modelId="small", messages=history)
+        if tools:
+            args["toolConfig"] = {"tools": [{"toolSpec": {"name": n, "description": n, "inputSchema": {"json": OBJECT}}} for n in TOOLS]}
+        if stream:
+            blocks, reason = self.put(self.client.converse_stream(**args)["stream"])
+        else:
+            r = self.client.converse(**args)
+            blocks, reason = r["output"]["message"]["content"], r["stopReason"]
+        text = "".join(b.get("text", "") for b in blocks)
+        calls = [(b["toolUse"]["toolUseId"], b["toolUse"]["name"], b["toolUse"]["input"]) for b in blocks if "toolUse" in b]
+        return Said(text, calls, reason, {"role": "assistant", "content": blocks})
+
+    def put(self, stream):
+        """A stream as applications put it together."""
+        blocks, reason = {}, None
+        for event in stream:
+            if "contentBlockStart" in event:
+                e = event["contentBlockStart"]
+                blocks[e["contentBlockIndex"]] = {"toolUse": e["start"]["toolUse"] | {"input": ""}}
+            if "contentBlockDelta" in event:
+                e = event["contentBlockDelta"]
+                if "text" in e["delta"]:
+                    b = blocks.setdefault(e["contentBlockIndex"], {"text": ""})
+                    b["text"] += e["delta"]["text"]
+                else:
+                    blocks[e["contentBlockIndex"]]["toolUse"]["input"] += e["delta"]["toolUse"]["input"]
+            reason = event.get("messageStop", {}).get("stopReason", reason)
+        for b in blocks.values():
+            if "toolUse" in b:
+                b["toolUse"]["input"] = json.loads(b["toolUse"]["input"] or "{}")
+        return [b for _, b in sorted(blocks.items())], reason
+
+    def person(self, text):
+        return {"role": "user", "content": [{"text": text}]}
+
+    def result(self, call, text):
+        return {"role": "user", "content": [{"toolResult": {"toolUseId": call[0], "content": [{"text": text}]}}]}
+
+    def failed(self, e):
+        return e.response["ResponseMetadata"]["HTTPStatusCode"], e.response["Error"]["Code"]
+
+    called, ended = "tool_use", "end_turn"
+    # AWS' SDKs tell of an error its exception, which the gateway chooses, and its text.
+    busy, refusals = "ThrottlingException", {"expired_token": "UnrecognizedClientException", "bad_credential": "UnrecognizedClientException"}
+
+
+AWS = botocore.config.Config(retries={"total_max_attempts": 1}, read_timeout=30)
 
 
 def say(d, *lines):
@@ -197,23 +263,24 @@ def check_quarantine(d, stream):
     assert "Ignore" not in second.text.split("yellowjack")[0] and "clearance" in second.text, second
 
 
+def fails(d, call):
+    """The status and the code of the error of the dialect's SDK in which a call ends."""
+    try:
+        call()
+    except d.error as e:
+        return d.failed(e)
+    raise AssertionError("no error")
+
+
 def check_errors(d, stream):
-    for token, code, status in ((EXPIRED, "expired_token", 401), ("nonsense", None, 401)):
-        try:
-            type(d)(token).ask(say(d, "say x"), stream=stream)
-        except d.error as e:
-            assert getattr(e, d.status) == status and code in (None, d.code(e)), (e, d.code(e))
-        else:
-            raise AssertionError("no error")
+    for token, code in ((EXPIRED, "expired_token"), ("nonsense", "bad_credential")):
+        got = fails(d, lambda: type(d)(token).ask(say(d, "say x"), stream=stream))
+        assert got == (401, d.refusals.get(code, code)), got
 
 
 def check_upstream_error(d, stream):
-    try:
-        d.ask(say(d, "status 429 retry-after 1 slow down"), stream=stream)
-    except d.error as e:
-        assert getattr(e, d.status) == 429, e
-    else:
-        raise AssertionError("no error")
+    status, code = fails(d, lambda: d.ask(say(d, "status 429 retry-after 1 slow down"), stream=stream))
+    assert status == 429 and code == d.busy, (status, code)
 
 
 def check_other_person(d, stream):
@@ -221,11 +288,31 @@ def check_other_person(d, stream):
     assert a.names() == ["slack__post_message"] and "snowflake__query" in a.text, a
 
 
+def check_signature(d, stream):
+    """A request that AWS' keys sign is refused, and its person told what to do instead."""
+    del os.environ["AWS_BEARER_TOKEN_BEDROCK"]
+    keys = dict(aws_access_key_id="AKIAEXAMPLE", aws_secret_access_key="secret")
+    d.client = boto3.client("bedrock-runtime", region_name="eu-central-1", endpoint_url=TLS + "/bedrock", config=AWS, **keys)
+    try:
+        d.ask(say(d, "say x"), stream=stream)
+    except d.error as e:
+        status, code = d.failed(e)
+        assert status == 400 and code == "ValidationException" and "AWS_BEARER_TOKEN_BEDROCK" in str(e), (status, code, e)
+    else:
+        raise AssertionError("no error")
+
+
+check_signature.dialects = (Converse,)
+
+
 def main():
+    dialects = (Messages, Responses, Gemini, Converse)
     checks = [f for name, f in sorted(globals().items()) if name.startswith("check_")]
     failed = n = 0
-    for dialect in (Messages, Responses, Gemini):
+    for dialect in dialects:
         for check in checks:
+            if dialect not in getattr(check, "dialects", dialects):
+                continue
             for stream in (False, True):
                 n += 1
                 try:
@@ -234,7 +321,8 @@ def main():
                     failed += 1
                     print(f"FAILED {dialect.__name__} {check.__name__} stream={stream}", file=sys.stderr)
                     traceback.print_exc()
-    print(f"{n} checks of the SDKs of three dialects, {failed} failed")
+    sdks = ", ".join(f"{m.__name__} {m.__version__}" for m in (anthropic, openai, genai, boto3))
+    print(f"{n} checks with {sdks} on Python {sys.version.split()[0]}, {failed} failed")
     return 1 if failed else 0
 
 

@@ -199,6 +199,19 @@ def check_raw_response():
     assert r.parse().choices[0].message.content == "Hi."
 
 
+def check_embeddings():
+    """Vectors, as numbers and as the base64 that the SDK asks for by itself; the policy of models holds."""
+    make = lambda **more: client().embeddings.create(**({"model": MODEL, "input": ["one", "two"]} | more))
+    packed, plain = make(), make(encoding_format="float", input="two")
+    same = lambda a, b: all(abs(x - y) < 1e-5 for x, y in zip(a.embedding, b.embedding, strict=True))
+    assert same(packed.data[1], plain.data[0]) and not same(*packed.data), (packed, plain)
+    assert abs(sum(x * x for x in plain.data[0].embedding) - 1) < 1e-5 and plain.usage.prompt_tokens > 0 and plain.model == "small", plain
+    assert len(make(dimensions=3).data[1].embedding) == 3
+    fails(openai.PermissionDeniedError, lambda: make(model="strict/large"), "model_denied", 403)
+    fails(openai.AuthenticationError, lambda: client(EXPIRED).embeddings.create(model=MODEL, input="x"), "expired_token", 401)
+    fails(openai.NotFoundError, lambda: make(model="nothing"), "model_unknown", 404)
+
+
 def check_models():
     names = {m.id for m in client().models.list()}
     assert {"fast", "mock/small", "strict/small"} <= names and "strict/large" not in names, names

@@ -16,7 +16,8 @@
 // The wire is OpenRouter's: `: OPENROUTER PROCESSING` comments before the first chunk, a role chunk, deltas, the chunk
 // that finishes a choice, a usage chunk with the cost which repeats the finish, `[DONE]`.
 //
-// It speaks Anthropic's Messages too (anthropic.go), by the same scripts.
+// It speaks Anthropic's Messages too (anthropic.go), OpenAI's Responses (responses.go), Gemini's generateContent (gemini.go) and Bedrock's
+// Converse (bedrock.go), by the same scripts; and it makes embeddings (embeddings.go).
 //
 // Everything received is recorded (Received, Await, GET /_received), with headers and body as they arrived, and with how
 // the exchange ended: that a client's going away reached the provider can be asserted.
@@ -238,6 +239,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, body []byte) erro
 		return s.chat(w, r, body)
 	case path == "/v1/responses" && r.Method == http.MethodPost:
 		return s.responses(w, r, body)
+	case path == "/v1/embeddings" && r.Method == http.MethodPost:
+		return embed(w, r, body)
 	case path == "/v1/messages" && r.Method == http.MethodPost:
 		return s.messages(w, r, body)
 	case path == "/v1/messages/count_tokens" && r.Method == http.MethodPost:
