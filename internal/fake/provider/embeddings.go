@@ -55,7 +55,7 @@ func readEmbeddings(body []byte) (*embeddingRequest, error) {
 		r.inputs = []json.RawMessage{r.Input} // one text, or the tokens of one
 	}
 	switch {
-	case len(r.inputs) == 0 || string(r.inputs[0]) == "null":
+	case len(r.inputs) == 0 || len(r.inputs[0]) == 0 || string(r.inputs[0]) == "null":
 		return nil, errors.New("'$.input' is invalid")
 	case r.Dimensions < 1 || r.Dimensions > maxDimensions:
 		return nil, errors.New("invalid value for 'dimensions'")
