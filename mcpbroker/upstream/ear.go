@@ -98,6 +98,7 @@ func urisOf(params []byte) (uris []string, err error) {
 
 // attend listens until the caller goes or the session is lost.
 func (e *ear) attend(ctx context.Context, l *listener) error {
+	defer e.u.use(e.s)()
 	if err := e.join(ctx, l); err != nil {
 		e.leave(l)
 		return err

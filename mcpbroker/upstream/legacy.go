@@ -34,6 +34,10 @@ type legacySession struct {
 	version string
 	hello   []byte // the server's InitializeResult
 	ear     *ear
+
+	// In Upstream.mu's care:
+	using int         // calls and listeners
+	idle  *time.Timer // ends it when nobody has used it for a while
 }
 
 // exchange is one call of a legacy server: the stream that answers it, which may outlive the caller's request.
@@ -93,7 +97,10 @@ func (u *Upstream) session(ctx context.Context, c *relay.Call) (*legacySession, 
 		s = &legacySession{}
 		s.ear = newEar(u, s)
 		u.sessions[key] = s
+		last := &relay.Call{Principal: c.Principal, Capabilities: c.Capabilities, ClientInfo: c.ClientInfo}
+		s.idle = time.AfterFunc(u.c.Idle, func() { u.retire(last, s) })
 	}
+	s.idle.Reset(u.c.Idle)
 	u.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,8 +117,50 @@ func (u *Upstream) session(ctx context.Context, c *relay.Call) (*legacySession, 
 func (u *Upstream) dropSession(c *relay.Call, s *legacySession) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	s.idle.Stop()
 	if key := sessionKey(c); u.sessions[key] == s {
 		delete(u.sessions, key)
+	}
+}
+
+// use counts who uses a session; what it gives back says, once, that it is over.
+func (u *Upstream) use(s *legacySession) func() {
+	u.mu.Lock()
+	s.using++
+	u.mu.Unlock()
+	return sync.OnceFunc(func() {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		if s.using--; s.using == 0 {
+			s.idle.Reset(u.c.Idle)
+		}
+	})
+}
+
+// retire ends a session that nobody uses, and tells the server ("Session Management"): it would keep it for as long as it runs.
+func (u *Upstream) retire(c *relay.Call, s *legacySession) {
+	u.mu.Lock()
+	unused := s.using == 0 && u.sessions[sessionKey(c)] == s
+	if unused {
+		delete(u.sessions, sessionKey(c))
+	}
+	u.mu.Unlock()
+	if !unused {
+		return
+	}
+	s.ear.end()
+	if u.locals != nil || s.id == "" {
+		return // a process ends by itself
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), goodbye)
+	defer cancel()
+	resp, err := u.send(ctx, c, http.MethodDelete, nil, s.headers())
+	if err != nil {
+		u.c.Log.Debug("a server was not told that a session is over", "server", u.c.Name, "err", err)
+		return
+	}
+	if resp.stream != nil {
+		resp.close()
 	}
 }
 
@@ -221,7 +270,8 @@ func (u *Upstream) begin(ctx context.Context, c *relay.Call, s *legacySession) (
 		resp.stream = &lasting{u: u, ctx: streaming, c: c, s: s, now: resp.stream}
 	}
 	x = &exchange{session: s, id: id, stream: resp.stream, reply: func(ctx context.Context, doc []byte) error { return u.post(ctx, c, s, doc) }}
-	x.end = func() { resp.close(); cancel() }
+	over := u.use(s)
+	x.end = func() { resp.close(); cancel(); over() }
 	return x, false, nil
 }
 
@@ -387,15 +437,15 @@ func (u *Upstream) Close() {
 		defer u.locals.close()
 	}
 	u.mu.Lock()
-	for token, p := range u.parked {
+	waiting, all := u.parked, u.sessions
+	u.parked, u.sessions = map[string]*parked{}, map[string]*legacySession{}
+	u.mu.Unlock()
+	for _, p := range waiting {
 		p.timer.Stop()
 		p.x.end()
-		delete(u.parked, token)
 	}
-	all := u.sessions
-	u.sessions = map[string]*legacySession{}
-	u.mu.Unlock()
 	for _, s := range all {
+		s.idle.Stop()
 		s.ear.end()
 	}
 }

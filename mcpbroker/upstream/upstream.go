@@ -49,7 +49,7 @@ type Config struct {
 	Client *http.Client // of package dial; it follows no redirect
 	// Start makes a local server: it starts a process of it, for the principal of that key. URL, Client and Header are left out then.
 	Start     func(ctx context.Context, principal string) (*sandbox.Process, error)
-	Idle      time.Duration // how long a process stays that nobody calls; default 5 min
+	Idle      time.Duration // how long a process, or a session, stays that nobody uses; default 5 min
 	Processes int           // of a local server, at most; default 64
 	// Header makes the credential of a call. It is asked anew for each request, and again with again true after a 401.
 	Header func(ctx context.Context, c *relay.Call, again bool) (http.Header, error)

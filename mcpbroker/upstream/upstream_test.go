@@ -370,3 +370,75 @@ func TestBreaker(t *testing.T) {
 		}
 	})
 }
+
+// TestSessionEnds: a session that nobody uses is ended, at the server too; one that is listened to, or in which a call waits, is not.
+func TestSessionEnds(t *testing.T) {
+	deleted := make(chan string, 10)
+	url := serve(t, true)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodDelete {
+			deleted <- r.Header.Get(protocol.HeaderSession)
+		}
+		target, err := http.NewRequestWithContext(r.Context(), r.Method, url, r.Body)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		target.Header = r.Header.Clone()
+		resp, err := http.DefaultClient.Do(target)
+		if err != nil {
+			return // the client went
+		}
+		defer resp.Body.Close()
+		for name, values := range resp.Header {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(resp.StatusCode)
+		_ = http.NewResponseController(w).Flush()
+		buf := make([]byte, 4096)
+		for {
+			n, err := resp.Body.Read(buf)
+			_, _ = w.Write(buf[:n])
+			_ = http.NewResponseController(w).Flush()
+			if err != nil {
+				return
+			}
+		}
+	}))
+	t.Cleanup(func() { front.CloseClientConnections(); front.Close() })
+	u := client(t, front.URL, func(c *Config) { c.Idle = 200 * time.Millisecond })
+	p := principal(t)
+	call := &relay.Call{Principal: p, Method: protocol.CallTool, Params: []byte(`{"name":"x"}`)}
+	if _, err := u.Call(t.Context(), call); err != nil {
+		t.Fatal(err)
+	}
+	first := <-deleted
+	if first == "" {
+		t.Error("no session was named")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	heard := make(chan string, 10)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_, _ = u.Call(ctx, &relay.Call{Principal: p, Method: protocol.Listen, Params: []byte(`{"notifications":{"toolsListChanged":true}}`), Notify: func(method string, _ []byte) error {
+			heard <- method
+			return nil
+		}})
+	}()
+	for <-heard != protocol.NotifyTools {
+	}
+	select {
+	case id := <-deleted:
+		t.Errorf("the session %s was ended while somebody listens", id)
+	case <-time.After(500 * time.Millisecond): // more than twice the time after which an unused one ends
+	}
+	cancel()
+	<-ended
+	if id := <-deleted; id == "" || id == first {
+		t.Errorf("the session %q was ended", id)
+	}
+	if a, err := u.Call(t.Context(), call); err != nil || a.Err != nil {
+		t.Errorf("the next call: %+v %v", a, err)
+	}
+}
