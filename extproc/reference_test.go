@@ -3,6 +3,7 @@ package extproc_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,10 +19,7 @@ func TestReferenceCut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var request []txtar.File
-	for _, f := range archive.Files[:2] {
-		request = append(request, f)
-	}
+	request := slices.Clone(archive.Files[:2])
 	event := func(delta, finish string) txtar.File {
 		return txtar.File{Name: "in response-body raw", Data: []byte(fmt.Sprintf(
 			`data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"small","choices":[{"index":0,"delta":%s,"finish_reason":%s}]}\n\n`, delta, finish,

@@ -91,7 +91,7 @@ func (b *bubble) fetch(context.Context) (given, error) {
 	if b.fail != nil {
 		return given{}, b.fail
 	}
-	return given{token: "token-" + string(rune('0'+n)), until: time.Now().Add(b.life)}, nil
+	return given{token: "token-" + string('0'+n), until: time.Now().Add(b.life)}, nil
 }
 
 func (b *bubble) ask(t *testing.T, c *Cache, refused bool) (string, error) {

@@ -365,7 +365,7 @@ func TestBreaker(t *testing.T) {
 			t.Fatal("no probe")
 		}
 		b.done(time.Now(), false)
-		if !b.allow(time.Now()) || !b.allow(time.Now()) || b.open(time.Now()) {
+		if first, second := b.allow(time.Now()), b.allow(time.Now()); !first || !second || b.open(time.Now()) {
 			t.Fatal("not well again")
 		}
 	})

@@ -7,9 +7,10 @@ import (
 )
 
 const (
-	// VersionHeader names the version of the API, BetaHeader what of it is not in that version yet.
+	// VersionHeader names the version of the API.
 	VersionHeader = "anthropic-version"
-	BetaHeader    = "anthropic-beta"
+	// BetaHeader names what of it is not in that version yet.
+	BetaHeader = "anthropic-beta"
 	// Version is the one that is spoken where a client names none.
 	Version = "2023-06-01"
 
