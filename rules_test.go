@@ -74,6 +74,10 @@ var rules = []rule{
 		reason: "AWS' SDK signs and finds credentials, in one place; what it would read of a stream or an answer we read ourselves, strictly",
 	},
 	{
+		imports: []string{"k8s.io"}, only: []string{"mcpbroker/sandbox/pods"}, tests: true,
+		reason: "client-go is large, and what it can do to a cluster is more than the broker should: one package makes pods",
+	},
+	{
 		imports: []string{"policies", "internal/hold/…", "internal/audit", "internal/identity"}, not: []string{"internal/quarantine/…"},
 		reason: "quarantine takes values and returns values: who asks, what policy says and what goes on record is the walk's",
 	},

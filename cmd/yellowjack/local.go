@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -12,7 +13,9 @@ import (
 	"sync"
 
 	"github.com/yellowjack/yellowjack/internal/conf"
+	"github.com/yellowjack/yellowjack/internal/store"
 	"github.com/yellowjack/yellowjack/mcpbroker/sandbox"
+	"github.com/yellowjack/yellowjack/mcpbroker/sandbox/pods"
 )
 
 // bwrapVariable names the bwrap that local servers run in, for whoever does not have it where it is looked for.
@@ -21,7 +24,7 @@ const bwrapVariable = "YELLOWJACK_BWRAP"
 // localServer is the server of a configuration as the sandbox has it. Its secrets are not in it.
 func localServer(cfg *conf.Config, name string, s conf.MCPServer) (*sandbox.Server, *conf.Error) {
 	at := []string{"mcp", "servers", name}
-	out := &sandbox.Server{Name: name, Command: s.Command, Env: maps.Clone(s.Env), Unsandboxed: s.Sandbox.None}
+	out := &sandbox.Server{Name: name, Image: s.Image, Command: s.Command, Env: maps.Clone(s.Env), Unsandboxed: s.Sandbox.None}
 	if out.Env == nil {
 		out.Env = map[string]string{}
 	}
@@ -33,18 +36,40 @@ func localServer(cfg *conf.Config, name string, s conf.MCPServer) (*sandbox.Serv
 		out.Limits = sandbox.Limits{
 			Memory: int64(s.Sandbox.Memory), Tmp: int64(s.Sandbox.Tmp), PIDs: s.Sandbox.PIDs, CPU: float64(s.Sandbox.CPU) / 1000,
 		}
-		for i, text := range s.Sandbox.Mounts {
-			m, err := sandbox.ParseMount(text, cfg.Dir)
-			if err != nil {
-				return nil, cfg.Problem(reason(name, err), `write "source:target:ro", of a source that is there`, append(at, "sandbox", "mounts", strconv.Itoa(i))...)
-			}
-			out.Mounts = append(out.Mounts, m)
+		if problem := mounts(cfg, name, s, out); problem != nil {
+			return nil, problem
 		}
 	}
-	if err := out.Check(); err != nil {
+	check := (*sandbox.Server).Check
+	if out.Image != "" {
+		check = pods.Check
+	}
+	if err := check(out); err != nil {
 		return nil, cfg.Problem(reason(name, err), "see Local servers in docs/configuration.md", at...)
 	}
 	return out, nil
+}
+
+// mounts gives a server what it sees: of this machine, or volume claims of the cluster.
+func mounts(cfg *conf.Config, name string, s conf.MCPServer, out *sandbox.Server) *conf.Error {
+	for i, text := range s.Sandbox.Mounts {
+		var err error
+		hint := `write "source:target:ro", of a source that is there`
+		if out.Image != "" {
+			hint = `write "claim:name:target:ro", of a volume claim`
+			var c sandbox.Claim
+			c, err = sandbox.ParseClaim(text)
+			out.Claims = append(out.Claims, c)
+		} else {
+			var m sandbox.Mount
+			m, err = sandbox.ParseMount(text, cfg.Dir)
+			out.Mounts = append(out.Mounts, m)
+		}
+		if err != nil {
+			return cfg.Problem(reason(name, err), hint, "mcp", "servers", name, "sandbox", "mounts", strconv.Itoa(i))
+		}
+	}
+	return nil
 }
 
 // reason is an error's text as a configuration's problem goes on behind its key.
@@ -65,9 +90,16 @@ func localProblems(cfg *conf.Config) conf.Errors {
 	return out
 }
 
-// localRunner makes the sandbox of this machine when the first server needs it.
+// localRunner makes the sandbox of this machine when the first server needs it, and the cluster's runner.
 type localRunner struct {
-	log *slog.Logger
+	log  *slog.Logger
+	keys *store.Keys // of the MAC that is a principal's label
+
+	cluster struct {
+		sync.Once
+		*pods.Runner
+		err error
+	}
 
 	once   sync.Once
 	local  sandbox.Local
@@ -92,6 +124,28 @@ func (r *localRunner) runner(ctx context.Context, s *sandbox.Server) *sandbox.Lo
 	return &r.local
 }
 
+// The variables in which the broker's pod tells it who it is (the downward API), so that the pods that it starts end with it.
+const (
+	podVariable       = "YELLOWJACK_POD_NAME"
+	podUIDVariable    = "YELLOWJACK_POD_UID"
+	namespaceVariable = "YELLOWJACK_POD_NAMESPACE"
+)
+
+// inCluster is the runner of servers with an image.
+func (r *localRunner) inCluster(k conf.MCPKubernetes) (*pods.Runner, error) {
+	r.cluster.Do(func() {
+		r.cluster.Runner, r.cluster.err = pods.New(pods.Config{
+			Namespace: k.Namespace, Kubeconfig: k.Kubeconfig, RuntimeClass: k.RuntimeClass, Log: r.log,
+			Owner: pods.Owner{Namespace: os.Getenv(namespaceVariable), Name: os.Getenv(podVariable), UID: os.Getenv(podUIDVariable)},
+			Label: func(principal string) string {
+				mac := r.keys.MAC("pod label", []byte(principal))
+				return hex.EncodeToString(mac[:16])
+			},
+		})
+	})
+	return r.cluster.Runner, r.cluster.err
+}
+
 func (r *localRunner) close() {
 	if r.closer != nil {
 		r.closer()
@@ -104,7 +158,16 @@ func (r *localRunner) starter(ctx context.Context, cfg *conf.Config, name string
 	if problem != nil {
 		return nil, problem
 	}
-	runner := r.runner(ctx, server)
+	var runner sandbox.Runner
+	if server.Image != "" {
+		made, err := r.inCluster(cfg.MCP.Kubernetes)
+		if err != nil {
+			return nil, err
+		}
+		runner = made
+	} else {
+		runner = r.runner(ctx, server)
+	}
 	return func(ctx context.Context, principal string) (*sandbox.Process, error) {
 		one := *server
 		one.Env = maps.Clone(server.Env)

@@ -138,7 +138,7 @@ func descriptions(ctx context.Context, cfg *conf.Config, names []string, log *sl
 	}
 	defer verifier.Close()
 	who, _ := verifier.Anonymous()
-	locals := &localRunner{log: log}
+	locals := &localRunner{log: log, keys: store.RandomKeys()}
 	defer locals.close()
 	var out []description
 	missing := slices.Clone(names)

@@ -127,7 +127,7 @@ func (g *guard) startBroker(ctx context.Context, cfg *conf.Config, parts parts) 
 	}
 	config.Ledger = ledger
 	kept := newCredentials(parts.store, parts.keys)
-	locals := &localRunner{log: parts.log}
+	locals := &localRunner{log: parts.log, keys: parts.keys}
 	g.closers = append(g.closers, locals.close)
 	for name, s := range cfg.MCP.Servers {
 		client, source, err := clientOf(ctx, cfg, name, s, locals, kept, parts.log)

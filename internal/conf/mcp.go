@@ -31,6 +31,8 @@ type MCP struct {
 	PageSize int                  `yaml:"page_size" min:"1" max:"10000"`
 	Servers  map[string]MCPServer `yaml:"servers"`
 	Sets     map[string]MCPSet    `yaml:"sets"`
+	// Kubernetes is where servers with an image run.
+	Kubernetes MCPKubernetes `yaml:"kubernetes"`
 }
 
 // MCPServer is one server: a remote one with a URL, or a local one with a command.
@@ -137,6 +139,7 @@ func (d *decoder) mcp(c *Config) {
 		}
 		d.mcpServer(sp, m.Servers[n])
 	}
+	d.mcpKubernetes(p.with("kubernetes"), m.Kubernetes)
 	d.mcpSets(p.with("sets"), m)
 }
 

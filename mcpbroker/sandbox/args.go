@@ -42,7 +42,7 @@ const (
 
 // arguments are what bwrap is told. The mounts' folders are those that it gets as descriptors from firstMount on, in order.
 func arguments(s *Server, host hostFiles) []string {
-	l := s.Limits.filled()
+	l := s.Limits.Filled()
 	// Every namespace by name: --unshare-all does without those that the kernel refuses.
 	args := []string{
 		"--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup", "--disable-userns",

@@ -246,7 +246,7 @@ func (r *running) admit(ctx context.Context, b *Bubblewrap, s *Server) error {
 	r.mu.Lock()
 	r.inner = inner
 	r.mu.Unlock()
-	l := s.Limits.filled()
+	l := s.Limits.Filled()
 	if b.cgroups != nil {
 		if r.release, err = b.cgroups.put(s.Name, l, said.PID); err != nil {
 			r.release = func() {}

@@ -68,11 +68,15 @@ func (m Mount) check() error {
 			return fmt.Errorf("%s is not mounted", p)
 		}
 	}
-	if !path.IsAbs(m.Target) || path.Clean(m.Target) != m.Target || m.Target == "/" {
-		return fmt.Errorf("the target %q is no clean absolute path below /", m.Target)
+	return checkTarget(m.Target)
+}
+
+func checkTarget(target string) error {
+	if !path.IsAbs(target) || path.Clean(target) != target || target == "/" {
+		return fmt.Errorf("the target %q is no clean absolute path below /", target)
 	}
 	for _, p := range noTargets {
-		if within(m.Target, p) {
+		if within(target, p) {
 			return fmt.Errorf("nothing is mounted at %s", p)
 		}
 	}

@@ -1,7 +1,7 @@
 // Package sandbox runs MCP servers that are programs of this machine, so that what they do stays inside.
 //
 // A Runner starts a Server and hands out its standard streams as a Process; the client in package upstream speaks over them.
-// Bubblewrap (bwrap_linux.go) is the runner of a single machine. It gives a server namespaces of its own, all of them; a file system of the
+// Package pods is the runner of a Kubernetes cluster. Bubblewrap (bwrap_linux.go) is that of a single machine. It gives a server namespaces of its own, all of them; a file system of the
 // machine's programs, read-only, with an empty home and what the configuration mounts, and nothing else of the machine's files; no
 // network unless granted; an environment of what the configuration names; uid 65534 without capabilities; a filter of system calls
 // (seccomp.go); and bounded memory, processes and CPU (limits.go).
@@ -53,7 +53,8 @@ const (
 	home      = "/home/server"
 )
 
-func (l Limits) filled() Limits {
+// Filled has the defaults in place of what is zero.
+func (l Limits) Filled() Limits {
 	orDefault(&l.Memory, 512<<20)
 	orDefault(&l.Tmp, 64<<20)
 	orDefault(&l.PIDs, 128)
@@ -72,9 +73,11 @@ func orDefault[T comparable](v *T, def T) {
 // Server is a program that speaks MCP over its standard streams.
 type Server struct {
 	Name    string
+	Image   string            // of its pod, for a server of a cluster; it may have a command of its own, and has a PATH
 	Command []string          // as it is called inside: a name that is searched in Path, or an absolute path
 	Env     map[string]string // all of its environment, besides PATH, HOME, LANG and TMPDIR
 	Mounts  []Mount
+	Claims  []Claim // in the place of Mounts, with an image
 	Network Network
 	Limits  Limits
 	// Unsandboxed is what the configuration says by `sandbox: none`: the server runs as the broker's own user, with all that it may.
@@ -97,7 +100,7 @@ func (s *Server) Check() error {
 	if !serverName.MatchString(s.Name) {
 		return bad("use letters, digits, - _ and . in its name")
 	}
-	if len(s.Command) == 0 || s.Command[0] == "" {
+	if len(s.Command) == 0 && s.Image == "" || len(s.Command) > 0 && s.Command[0] == "" {
 		return bad("it has no command")
 	}
 	for _, word := range s.Command {
@@ -105,11 +108,13 @@ func (s *Server) Check() error {
 			return bad("its command has a zero byte")
 		}
 	}
-	if strings.Contains(s.Command[0], "/") && !path.IsAbs(s.Command[0]) {
-		return bad("its command %q is a relative path, and there is nothing inside to which it is relative", s.Command[0])
-	}
-	if base := path.Base(s.Command[0]); base == "npx" || base == "uvx" || base == "pipx" {
-		return bad("%s fetches what it runs at the time of the call; install the server ahead, pinned, and call what was installed", base)
+	if len(s.Command) > 0 {
+		if strings.Contains(s.Command[0], "/") && !path.IsAbs(s.Command[0]) {
+			return bad("its command %q is a relative path, and there is nothing inside to which it is relative", s.Command[0])
+		}
+		if base := path.Base(s.Command[0]); base == "npx" || base == "uvx" || base == "pipx" {
+			return bad("%s fetches what it runs at the time of the call; install the server ahead, pinned, and call what was installed", base)
+		}
 	}
 	for name, value := range s.Env {
 		if !environName.MatchString(name) || strings.ContainsRune(value, 0) {
@@ -121,17 +126,20 @@ func (s *Server) Check() error {
 	default:
 		return bad("network is %q or %q, not %q", NoNetwork, HostNetwork, s.Network)
 	}
-	l := s.Limits.filled()
+	l := s.Limits.Filled()
 	if l.Memory < minMemory || l.Tmp < 4096 || l.PIDs < 4 || !(l.CPU >= 0.01) || math.IsInf(l.CPU, 0) {
 		return bad("its limits are too small: memory %d, tmp %d, pids %d, cpu %g", l.Memory, l.Tmp, l.PIDs, l.CPU)
 	}
 	if s.Unsandboxed {
-		if len(s.Mounts) > 0 || s.Network != "" || s.Limits != (Limits{}) {
-			return bad("`sandbox: none` leaves no place for mounts, network and limits")
+		if s.Image != "" || len(s.Mounts) > 0 || s.Network != "" || s.Limits != (Limits{}) {
+			return bad("`sandbox: none` leaves no place for an image, mounts, network and limits")
 		}
 		return nil
 	}
 	if err := checkMounts(s.Mounts); err != nil {
+		return bad("%w", err)
+	}
+	if err := s.checkImage(); err != nil {
 		return bad("%w", err)
 	}
 	return nil
@@ -198,6 +206,9 @@ type Local struct {
 func (l *Local) Start(ctx context.Context, s *Server, principal string) (*Process, error) {
 	if err := s.Check(); err != nil {
 		return nil, err
+	}
+	if s.Image != "" {
+		return nil, fmt.Errorf("%w: the server %q has an image, which is run by a cluster", ErrNoSandbox, s.Name)
 	}
 	if s.Unsandboxed {
 		l.Log.Warn("a server runs without a sandbox, as its configuration says", "server", s.Name)

@@ -54,6 +54,31 @@ func TestParseMount(t *testing.T) {
 	}
 }
 
+func TestParseClaim(t *testing.T) {
+	for _, c := range []struct {
+		text  string
+		want  Claim
+		fails string
+	}{
+		{"claim:docs:/data", Claim{Name: "docs", Target: "/data"}, ""},
+		{"claim:docs:/data:ro", Claim{Name: "docs", Target: "/data"}, ""},
+		{"claim:docs:/data:rw", Claim{Name: "docs", Target: "/data", Writable: true}, ""},
+		{"./data:/data:ro", Claim{}, "a path of this machine"},
+		{"/etc:/data", Claim{}, "a path of this machine"},
+		{"claim:docs", Claim{}, "is not claim:name:target"},
+		{"claim:docs:/data:rx", Claim{}, "is not claim:name:target"},
+		{"claim:../x:/data", Claim{}, "no name of a volume claim"},
+		{"claim::/data", Claim{}, "no name of a volume claim"},
+		{"claim:docs:data", Claim{}, "no clean absolute path"},
+		{"claim:docs:/proc/x", Claim{}, "nothing is mounted at /proc"},
+	} {
+		got, err := ParseClaim(c.text)
+		if c.fails == "" && (err != nil || got != c.want) || c.fails != "" && (err == nil || !strings.Contains(err.Error(), c.fails)) {
+			t.Errorf("%s: %+v %v", c.text, got, err)
+		}
+	}
+}
+
 func TestCheck(t *testing.T) {
 	fine := func() Server { return Server{Name: "files", Command: []string{"node", "/opt/x.js"}} }
 	for name, c := range map[string]struct {
@@ -82,6 +107,14 @@ func TestCheck(t *testing.T) {
 			s.Mounts = []Mount{{Source: "/a/b", Target: "/y", Writable: true}, {Source: "/a", Target: "/x"}}
 		}, ""},
 		"not clean":      {func(s *Server) { s.Mounts = []Mount{{Source: "/a/../b", Target: "/y"}} }, "no clean absolute path"},
+		"image":          {func(s *Server) { s.Image, s.Command = "registry.example.com/x@sha256:0", nil }, ""},
+		"odd image":      {func(s *Server) { s.Image = "x y" }, "no name of one"},
+		"image and host": {func(s *Server) { s.Image, s.Mounts = "x", []Mount{{Source: "/a", Target: "/x"}} }, "nothing of this machine"},
+		"two claims": {func(s *Server) {
+			s.Image, s.Claims = "x", []Claim{{Name: "a", Target: "/x"}, {Name: "b", Target: "/x"}}
+		}, "two mounts"},
+		"claim alone":    {func(s *Server) { s.Claims = []Claim{{Name: "a", Target: "/x"}} }, "with an image"},
+		"image and none": {func(s *Server) { s.Image, s.Unsandboxed = "x", true }, "leaves no place"},
 		"none":           {func(s *Server) { s.Unsandboxed = true }, ""},
 		"none with more": {func(s *Server) { s.Unsandboxed, s.Network = true, NoNetwork }, "leaves no place"},
 	} {
