@@ -23,7 +23,7 @@ TESTFLAGS ?=
 FUZZTIME ?= 20s
 DEMO ?= fake
 
-.PHONY: help demo test test-all check build bench soak envoy redis bwrap e2e e2e-mcp e2e-agentdojo agentdojo fmt fmt-check vet lint vuln fuzz sdks deps clean
+.PHONY: help demo test test-all check build bench soak envoy redis bwrap e2e e2e-sdk e2e-mcp e2e-agentdojo agentdojo fmt fmt-check vet lint vuln fuzz sdks deps clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,7 @@ test-all: deps envoy redis bwrap sdks agentdojo lint vuln build fuzz $(GOTESTSUM
 	$(GO) run ./bench -short -out $(TOOLS)/bench
 	$(GOTESTSUM) --format pkgname --format-hide-empty-pkg -- -shuffle on -count 1 -timeout 20m $(TESTFLAGS) ./...
 	$(MAKE) test TESTFLAGS="-shuffle on -count 1"
+	$(MAKE) e2e-sdk
 	$(MAKE) e2e-mcp
 	$(MAKE) e2e-agentdojo
 
@@ -50,6 +51,9 @@ check: fmt-check vet ## what takes seconds: format, vet, the house's own rules
 
 e2e: envoy redis sdks ## only the end-to-end tests
 	$(GO) test -count 1 -timeout 20m $(TESTFLAGS) ./e2e/
+
+e2e-sdk: envoy redis sdks ## the providers' real SDKs and agents' frameworks, whole; ends with the figures (`make test` has the usual form of each stream)
+	scripts/e2e-sdk.sh
 
 e2e-mcp: envoy redis bwrap sdks ## the MCP conformance suites and the official SDKs through the broker, whole; ends with the figures
 	scripts/e2e-mcp.sh
@@ -72,7 +76,7 @@ redis: ## find a Redis that is new enough, or unpack the distribution's into .to
 bwrap: ## find a bubblewrap that is new enough, or unpack the distribution's into .tools
 	@scripts/bwrap.sh >/dev/null || echo "without bwrap local MCP servers do not start, and their tests are left out" >&2
 
-sdks: ## the real openai SDKs of Python and JavaScript and real MCP servers, pinned, into .tools
+sdks: ## the providers' real SDKs, agents' frameworks and real MCP servers, pinned, into .tools
 	scripts/sdks.sh
 
 agentdojo: ## AgentDojo, pinned, into .tools

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/pem"
+	"flag"
 	"net/http/httptest"
 	"net/http/httputil"
 	neturl "net/url"
@@ -18,6 +19,12 @@ import (
 	"github.com/yellowjack/yellowjack/internal/fake/provider"
 )
 
+// allSDKs runs each check of the dialects' SDKs with each form of a stream.
+var allSDKs = flag.Bool("sdk.all", false, "run the checks of the dialects' SDKs with each form that a provider's stream may have")
+
+// wires are those forms: line ends, comments, the sizes of pieces, their order and their pace. The first is the usual one.
+var wires = []string{"", "crlf", "comments", "chunks 1", "chunks 3", "fragment 1", "sequential", "pace 1ms"}
+
 // script runs one of the SDKs' scripts and reports each failed check.
 func script(t *testing.T, g *gateway, needs, program string, args ...string) {
 	t.Helper()
@@ -33,6 +40,9 @@ func script(t *testing.T, g *gateway, needs, program string, args ...string) {
 	cmd.Env = append(os.Environ(), "YJ_URL="+g.url, "YJ_TLS="+secure, "AWS_CA_BUNDLE="+authority, "YJ_SDK="+sdk, "YJ_SARA="+sara(t), "YJ_MONA="+mona(t),
 		"YJ_EXPIRED="+token(t, object{"sub": "sara", "exp": time.Now().Add(-time.Hour).Unix()}),
 		"NO_PROXY=127.0.0.1", "PYTHONDONTWRITEBYTECODE=1")
+	if *allSDKs {
+		cmd.Env = append(cmd.Env, "YJ_WIRES="+strings.Join(wires, "|"))
+	}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Errorf("%v:\n%s", err, out)
@@ -40,7 +50,7 @@ func script(t *testing.T, g *gateway, needs, program string, args ...string) {
 	if !strings.Contains(string(out), " checks ") {
 		t.Errorf("it did not come to its end:\n%s", out)
 	}
-	t.Log(lastLine(out))
+	t.Log("FIGURES " + lastLine(out))
 	for _, r := range theStage.upstream.Received() {
 		if strings.Contains(r.Body, "marked-injection") {
 			t.Errorf("what an issue says came to the model: %s %s", r.Path, r.Body)

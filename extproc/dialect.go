@@ -141,7 +141,7 @@ func geminiDialect() *dialect {
 			return wholeAnswer{a.Model, a.Calls, a.Usage, a.Error, a.Rewrite}, nil
 		},
 		gate:   func(c hold.Config) gate { return holdgemini.New(c) },
-		failed: gemini.AppendError, stream: eventStream, // no comments: one of the SDKs takes none
+		failed: gemini.AppendError, stream: eventStream, quiet: []byte("\r\n\r\n"), // an empty event: two of the SDKs take no comments
 	}
 }
 

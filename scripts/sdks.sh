@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Puts the real openai SDKs, the real MCP servers, the official MCP SDKs and the MCP conformance suites, pinned, where the end-to-end
-# tests look for them: .tools/venv, .tools/js, .tools/mcpservers and .tools/mcp. Does nothing when the pins have not changed.
+# Puts the providers' real SDKs and the agents' frameworks, the real MCP servers, the official MCP SDKs and the MCP conformance suites, pinned,
+# where the end-to-end tests look for them: .tools/venv, .tools/js, .tools/mcpservers and .tools/mcp. The last has the Node of at least 22 that
+# most of the JavaScript needs. Does nothing when the pins have not changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

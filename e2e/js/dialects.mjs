@@ -180,7 +180,7 @@ class OpenRouterResponses {
   failed = (e) => [e.statusCode, JSON.parse(e.body).error.code];
 }
 
-const say = (d, ...lines) => [d.person(lines.join("\n"))];
+const say = (d, ...lines) => [d.person([...lines, d.wire].filter(Boolean).join("\n"))];
 const named = (a) => a.calls.map(([, ...call]) => call);
 
 const checks = {
@@ -266,10 +266,21 @@ async function caught(d, promise) {
   return e;
 }
 
+// What each stream is to look like besides, as the fake provider is told it.
+const wires = (process.env.YJ_WIRES ?? "").split("|");
 const plays = [];
-for (const Dialect of [Messages, Responses, Gemini, OpenRouterChat, OpenRouterResponses]) {
+const dialects = [Messages, Responses, Gemini, OpenRouterChat, OpenRouterResponses];
+for (const Dialect of dialects) {
   for (const [name, check] of Object.entries(checks)) {
-    for (const stream of [false, true]) plays.push([`${Dialect.name} ${name} stream=${stream}`, () => check(new Dialect(SARA), { stream })]);
+    for (const [stream, wire] of [[false, ""], ...wires.map((wire) => [true, wire])]) {
+      plays.push([`${Dialect.name} ${name} stream=${stream} ${wire}`, () => check(Object.assign(new Dialect(SARA), { wire }), { stream })]);
+    }
   }
 }
+// While a call is held the stream says what means nothing to the SDK. All wait together.
+plays.push(["held calls", () => Promise.all(dialects.map(async (Dialect) => {
+  const d = new Dialect(SARA);
+  const a = await d.ask(say(d, "say One.", 'call snowflake__query {"sql":"select 1"}', "hold 6s"), { stream: true });
+  assert.deepEqual([a.text, named(a)], ["One.", [["snowflake__query", { sql: "select 1" }]]], Dialect.name);
+}))]);
 await run(["@anthropic-ai/sdk", "openai", "@google/genai", "@openrouter/sdk"], plays);
