@@ -94,6 +94,9 @@ func (c *Cache) placeOf(ctx context.Context, p *identity.Principal, server strin
 	if !flow.shared() {
 		scope = label.Scope{Tenant: p.Tenant(), Principal: p.Key()}
 		who = []string{p.Tenant(), p.Key(), p.Actor(), p.Client()}
+		if _, connected := flow.(Code); connected { // what she connects in her browser is for whatever application she calls from
+			who[3] = ""
+		}
 		out.principal = p.Key()
 		var err error
 		if out.epoch, err = c.epoch(ctx, out.principal); err != nil {
@@ -226,6 +229,10 @@ func (c *Cache) fetch(ctx context.Context, at place, lock *store.Lock, had recor
 	}
 	switch {
 	case failed == nil:
+	case errors.Is(failed, ErrConnect): // what there is goes with the connection; nothing is remembered, since she may connect at once
+		nothing := record{issued: now, until: now}
+		put := &store.PutOwned{Lock: lock.Key, Owner: lock.Owner, Key: at.name, Value: nothing.encode(), TTL: badTime}
+		return "", false, errors.Join(failed, c.Store.Do(ctx, put))
 	case had.usable(now, false):
 		lock.TTL = badTime
 		return had.token, false, c.Store.Do(ctx, lock)

@@ -10,6 +10,11 @@
 // who it is by a secret or by a signed assertion (client.go, RFC 7523). Every request names the resource that the token is for
 // (RFC 8707).
 //
+// The flow Code (code.go) has another start: the person grants the access herself, in her browser. What she granted is a connection
+// (connection.go): a refresh token, sealed under a key of its own and kept beside her tokens under a name of the same making. It is
+// used by whoever holds the connection's lock, so once for all brokers, and what comes of it is written only while the lock still
+// stands: connecting anew and disconnecting take it away. A refresh token that is refused ends the connection.
+//
 // Tokens are kept in the store, sealed, one slot a person (cache.go): the name of a record is a MAC over everything that makes two
 // tokens different, her revocation epoch among it, so that nobody is ever given another's, and a new epoch leaves all earlier ones
 // behind. One process fetches for all: within a process callers wait for the same fetch, between processes a lock says who fetches,

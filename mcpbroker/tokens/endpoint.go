@@ -16,6 +16,9 @@ import (
 // ErrRefused is an authorization server that gives no token; it does not say what the server answered, which may repeat what was sent.
 var ErrRefused = errors.New("tokens: the authorization server gives no token")
 
+// errGrant is a grant that is none, or none any more (RFC 6749, section 5.2).
+var errGrant = errors.New("the grant has ended")
+
 // ErrUnreachable is one that does not answer.
 var ErrUnreachable = errors.New("tokens: the authorization server cannot be reached")
 
@@ -37,9 +40,11 @@ type Endpoint struct {
 
 // given is what an endpoint gave.
 type given struct {
-	token string
-	kind  string // token_type
-	until time.Time
+	token   string
+	kind    string // token_type
+	until   time.Time
+	refresh string // "" when there is none
+	id      string // an ID token, where it gives one
 }
 
 // ask posts a grant.
@@ -76,7 +81,12 @@ func (e *Endpoint) ask(ctx context.Context, form url.Values) (given, error) {
 	case resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests:
 		return given{}, fmt.Errorf("%w: status %d", ErrUnreachable, resp.StatusCode)
 	case resp.StatusCode != http.StatusOK:
-		return given{}, fmt.Errorf("%w: status %d%s", ErrRefused, resp.StatusCode, codeOf(doc))
+		code := codeOf(doc)
+		err := fmt.Errorf("%w: status %d%s", ErrRefused, resp.StatusCode, code)
+		if code == " invalid_grant" {
+			err = errors.Join(err, errGrant)
+		}
+		return given{}, err
 	}
 	return read(doc, began)
 }
@@ -96,6 +106,10 @@ func read(doc []byte, began time.Time) (given, error) {
 			out.token, _, err = r.String()
 		case m.Name == "token_type" && kind == strictjson.String:
 			out.kind, _, err = r.String()
+		case m.Name == "refresh_token" && kind == strictjson.String:
+			out.refresh, _, err = r.String()
+		case m.Name == "id_token" && kind == strictjson.String:
+			out.id, _, err = r.String()
 		case m.Name == "expires_in" && kind == strictjson.Number:
 			var seconds float64
 			if seconds, err = r.Float(); err == nil {

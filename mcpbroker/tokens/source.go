@@ -33,7 +33,7 @@ func (s *Source) Header(ctx context.Context, c *relay.Call, again bool) (http.He
 		return nil, err
 	}
 	token, err := s.Cache.token(ctx, at, again, func(ctx context.Context) (given, error) {
-		return s.fetch(ctx, c.Principal)
+		return s.fetch(ctx, at, c.Principal)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("a token for the server %s: %w", s.Server, err)
@@ -41,9 +41,12 @@ func (s *Source) Header(ctx context.Context, c *relay.Call, again bool) (http.He
 	return http.Header{"Authorization": {"Bearer " + token}}, nil
 }
 
-func (s *Source) fetch(ctx context.Context, p *identity.Principal) (given, error) {
+func (s *Source) fetch(ctx context.Context, at place, p *identity.Principal) (given, error) {
 	if s.Flow.shared() {
 		return s.Flow.fetch(ctx, "", s.Want)
+	}
+	if flow, ok := s.Flow.(Code); ok {
+		return s.refresh(ctx, at, flow)
 	}
 	assertion, ok := s.Assertions.of(holder(p))
 	if !ok {
