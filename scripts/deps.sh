@@ -11,7 +11,7 @@ need() { # need PACKAGES COMMAND…: the command succeeds when they are there
 }
 look() {
   missing=()
-  need "python3 python3-venv" python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 9))'
+  need "python3 python3-venv" python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))'
   need nodejs node -e 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)'
   need npm npm --version
   need curl curl --version
@@ -27,5 +27,5 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   look
 fi
 [ ${#missing[@]} -eq 0 ] && exit 0
-echo "The tests need: ${missing[*]} (Debian's names; node of at least 18, Python of at least 3.9). Install them and try again." >&2
+echo "The tests need: ${missing[*]} (Debian's names; node of at least 18, Python of at least 3.10). Install them and try again." >&2
 exit 1
