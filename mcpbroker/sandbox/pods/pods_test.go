@@ -282,3 +282,32 @@ func TestUndeletable(t *testing.T) {
 		}
 	})
 }
+
+// late says something half a second after its pod has ended.
+type late struct{ echo }
+
+func (late) StreamWithContext(ctx context.Context, o remotecommand.StreamOptions) error {
+	if !sleep(ctx, 500*time.Millisecond) {
+		return ctx.Err()
+	}
+	_, err := io.WriteString(o.Stdout, "last\n")
+	return err
+}
+
+// TestLastWords: what a server said before it ended arrives, though the cluster knows of its end first.
+func TestLastWords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(running())
+		r, _ := newTestRunner(t, c, nil)
+		r.attach = func(string, string) (remotecommand.Executor, error) { return late{}, nil }
+		p, err := r.Start(t.Context(), server(), sara)
+		must(t, err)
+		must(t, c.become(c.pods[0], terminated("Completed", 0)))
+		if all, err := io.ReadAll(p.Stdout); err != nil || string(all) != "last\n" {
+			t.Errorf("%q %v", all, err)
+		}
+		if err := p.Err(); err != nil {
+			t.Error(err)
+		}
+	})
+}
