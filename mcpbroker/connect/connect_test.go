@@ -1,0 +1,586 @@
+package connect
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/net/html"
+
+	"github.com/yellowjack/yellowjack/internal/fake/issuer"
+	"github.com/yellowjack/yellowjack/internal/identity"
+	"github.com/yellowjack/yellowjack/internal/store"
+	"github.com/yellowjack/yellowjack/mcpbroker/tokens"
+)
+
+// authority is a token endpoint that takes codes once, with PKCE, for the redirect URI that they were made for.
+type authority struct {
+	mint func(nonce string) string // ID tokens; nil: access tokens
+
+	mu    sync.Mutex
+	codes map[string]url.Values // the authorization request of each
+	asked int
+}
+
+func (a *authority) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	_ = r.ParseForm()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.asked++
+	code := r.PostForm.Get("code")
+	request, ok := a.codes[code]
+	delete(a.codes, code)
+	sum := sha256.Sum256([]byte(r.PostForm.Get("code_verifier")))
+	w.Header().Set("Content-Type", "application/json")
+	if !ok || base64.RawURLEncoding.EncodeToString(sum[:]) != request.Get("code_challenge") || r.PostForm.Get("redirect_uri") != request.Get("redirect_uri") {
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"error":"invalid_grant","error_description":"secret words"}`)
+		return
+	}
+	answer := map[string]any{"access_token": "access", "token_type": "Bearer", "expires_in": 3600, "refresh_token": "refresh"}
+	if a.mint != nil {
+		answer["id_token"] = a.mint(request.Get("nonce"))
+	}
+	_ = json.NewEncoder(w).Encode(answer)
+}
+
+// agrees is what a person's browser comes back with.
+func (a *authority) agrees(t *testing.T, location string) url.Values {
+	t.Helper()
+	u, err := url.Parse(location)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	if q.Get("response_type") != "code" || q.Get("code_challenge_method") != "S256" || q.Get("state") == "" {
+		t.Fatal("no authorization request:", location)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	code := "code-" + q.Get("state")
+	a.codes[code] = q
+	return url.Values{"code": {code}, "state": {q.Get("state")}, "iss": {"https://as.example.com"}}
+}
+
+type world struct {
+	t        *testing.T
+	idp      *issuer.Issuer
+	verifier *identity.Verifier
+	page     *Page
+	url      string
+	login    *authority
+	as       *authority
+	source   *tokens.Source
+	subject  string // who logs in
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, subject: "sara"}
+	var err error
+	if w.idp, err = issuer.Start(issuer.Config{Alg: "ES256"}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.idp.Close() })
+	if w.verifier, err = identity.New(t.Context(), identity.Config{Issuers: []identity.IssuerConfig{
+		{Name: "corp", Issuer: w.idp.URL(), JWKS: w.idp.JWKSURL(), Audiences: []string{"yellowjack"}},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.verifier.Close)
+	w.login = &authority{codes: map[string]url.Values{}, mint: func(nonce string) string {
+		token, err := w.idp.Mint(map[string]any{"sub": w.subject, "aud": "page", "nonce": nonce})
+		if err != nil {
+			t.Error(err)
+		}
+		return token
+	}}
+	w.as = &authority{codes: map[string]url.Values{}}
+	loginServer, server := httptest.NewServer(w.login), httptest.NewServer(w.as)
+	t.Cleanup(loginServer.Close)
+	t.Cleanup(server.Close)
+	var first http.Handler
+	front := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { first.ServeHTTP(rw, r) }))
+	t.Cleanup(front.Close)
+	w.url = front.URL
+	keys := store.RandomKeys()
+	kept := store.Sealed(store.Memory(store.MemoryConfig{}), keys)
+	w.source = &tokens.Source{
+		Server: "github", Cache: &tokens.Cache{Store: kept, Keys: keys}, Assertions: &tokens.Assertions{},
+		Want: tokens.Want{Resource: "https://mcp.example.com/mcp", Scopes: []string{"repo"}},
+		Flow: tokens.Code{
+			Authorization: "https://as.example.com/authorize", Redirect: w.url + callbackPath, Issuer: "https://as.example.com",
+			Endpoint: tokens.Endpoint{URL: server.URL, HTTP: server.Client(), Client: tokens.Client{ID: "gateway"}},
+		},
+	}
+	config := Config{
+		Origin: w.url, Servers: map[string]*tokens.Source{"github": w.source}, Issuer: "corp", Verifier: w.verifier, Store: kept, Keys: keys,
+		Login: tokens.Code{
+			Authorization: "https://idp.example.com/authorize", Redirect: w.url + loginPath,
+			Endpoint: tokens.Endpoint{URL: loginServer.URL, HTTP: loginServer.Client(), Client: tokens.Client{ID: "page"}},
+		},
+		Log: slog.New(slog.DiscardHandler),
+	}
+	if w.page, err = New(config); err != nil {
+		t.Fatal(err)
+	}
+	second, err := New(config) // of another broker
+	if err != nil {
+		t.Fatal(err)
+	}
+	var n int
+	var mu sync.Mutex
+	first = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		n++
+		to := []*Page{w.page, second}[n%2] // each request another broker's
+		mu.Unlock()
+		to.ServeHTTP(rw, r)
+	})
+	return w
+}
+
+// person is a principal, as her access token makes her.
+func (w *world) person(sub string) *identity.Principal {
+	w.t.Helper()
+	token, err := w.idp.Mint(map[string]any{"sub": sub})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	p, refused := w.verifier.Verify(w.t.Context(), token)
+	if refused != nil {
+		w.t.Fatal(refused)
+	}
+	return p
+}
+
+func (w *world) connected(sub string) bool {
+	w.t.Helper()
+	there, err := w.source.Connected(w.t.Context(), w.person(sub))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return there
+}
+
+// browser keeps cookies and follows nothing by itself.
+type browser struct {
+	*world
+	c *http.Client
+}
+
+func (w *world) browser() *browser {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return &browser{w, &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+}
+
+func (b *browser) do(r *http.Request, err error) (*http.Response, string) {
+	b.t.Helper()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	resp, err := b.c.Do(r)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.sound(resp, string(body))
+	return resp, string(body)
+}
+
+func (b *browser) get(path string) (*http.Response, string) {
+	b.t.Helper()
+	return b.do(http.NewRequestWithContext(b.t.Context(), http.MethodGet, b.url+path, nil))
+}
+
+func (b *browser) post(path string, form url.Values, headers ...string) (*http.Response, string) {
+	b.t.Helper()
+	r, err := http.NewRequestWithContext(b.t.Context(), http.MethodPost, b.url+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	return b.do(r, nil)
+}
+
+// sound checks what holds of every answer.
+func (b *browser) sound(resp *http.Response, body string) {
+	b.t.Helper()
+	policy := resp.Header.Get("Content-Security-Policy")
+	if !strings.HasPrefix(policy, "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'") || strings.Contains(policy, "script") ||
+		resp.Header.Get("Cache-Control") != "no-store" || resp.Header.Get("Referrer-Policy") != "no-referrer" || resp.Header.Get("X-Content-Type-Options") != "nosniff" {
+		b.t.Errorf("headers: %v", resp.Header)
+	}
+	if strings.Contains(body, "secret words") || strings.Contains(body, "code-") {
+		b.t.Error("an answer repeats what it should not: ", body)
+	}
+	if body == "" || resp.StatusCode >= 300 && resp.StatusCode < 400 {
+		return
+	}
+	doc, err := html.Parse(strings.NewReader(body))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	count := map[string]int{}
+	for n := range doc.Descendants() {
+		if n.Type != html.ElementNode {
+			continue
+		}
+		count[n.Data]++
+		for _, a := range n.Attr {
+			if strings.HasPrefix(a.Key, "on") || a.Key == "style" || a.Key == "src" {
+				b.t.Errorf("<%s %s>", n.Data, a.Key)
+			}
+		}
+		if n.Data == "button" && (n.FirstChild == nil || strings.TrimSpace(n.FirstChild.Data) == "") {
+			b.t.Error("a button without a name")
+		}
+	}
+	if count["script"]+count["style"]+count["link"]+count["img"]+count["iframe"] != 0 || count["h1"] != 1 || count["main"] != 1 || count["title"] != 1 {
+		b.t.Errorf("the page has %v", count)
+	}
+}
+
+// logIn logs a person in and returns the page that she wanted.
+func (b *browser) logIn(sub, path string) (*http.Response, string) {
+	b.t.Helper()
+	b.subject = sub
+	resp, _ := b.get(path)
+	if resp.StatusCode != http.StatusSeeOther {
+		b.t.Fatal("not sent to log in:", resp.Status)
+	}
+	back := b.login.agrees(b.t, resp.Header.Get("Location"))
+	resp, _ = b.get(loginPath + "?" + back.Encode())
+	if resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != path {
+		b.t.Fatal("not logged in:", resp.Status, resp.Header)
+	}
+	return b.get(path)
+}
+
+var csrfField = regexp.MustCompile(`name="csrf" value="([0-9a-f]+)"`)
+
+func formOf(t *testing.T, body string) url.Values {
+	t.Helper()
+	m := csrfField.FindStringSubmatch(body)
+	if m == nil {
+		t.Fatal("no form in", body)
+	}
+	return url.Values{"csrf": {m[1]}}
+}
+
+// consent goes as far as the authorization server, and returns what it sends her back with.
+func (b *browser) consent(sub string) url.Values {
+	b.t.Helper()
+	_, body := b.logIn(sub, "/connect/github")
+	resp, _ := b.post("/connect/github", formOf(b.t, body))
+	if resp.StatusCode != http.StatusSeeOther {
+		b.t.Fatal(resp.Status)
+	}
+	return b.as.agrees(b.t, resp.Header.Get("Location"))
+}
+
+func wants(t *testing.T, resp *http.Response, body string, status int, text string) {
+	t.Helper()
+	if resp.StatusCode != status || !strings.Contains(body, text) {
+		t.Errorf("%s\n%s\nwant %d with %q", resp.Status, body, status, text)
+	}
+}
+
+// She opens the link of a call, logs in, consents, grants, sees the connection and ends it. Every request goes to another broker.
+func TestConnect(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	link := strings.TrimPrefix(w.page.Link(w.person("sara"), "github", "Some <Agent>"), w.url)
+	resp, body := b.logIn("sara", link)
+	for _, text := range []string{"github", "https://mcp.example.com/mcp", "<code>repo</code>", "as.example.com", "Some &lt;Agent&gt;", "<strong>sara</strong>"} {
+		wants(t, resp, body, 200, text)
+	}
+	if !strings.HasSuffix(resp.Header.Get("Content-Security-Policy"), "form-action 'self' https://as.example.com") {
+		t.Error(resp.Header)
+	}
+	if w.as.asked != 0 {
+		t.Error("the authorization server was asked before she consented")
+	}
+	resp, _ = b.post("/connect/github", formOf(t, body))
+	back := w.as.agrees(t, resp.Header.Get("Location"))
+	resp, _ = b.get(callbackPath + "?" + back.Encode())
+	if resp.StatusCode != 303 || resp.Header.Get("Location") != listPath || !w.connected("sara") || w.connected("bob") {
+		t.Fatal("not connected", resp.Status, resp.Header)
+	}
+	resp, body = b.get(listPath)
+	wants(t, resp, body, 200, "Disconnect github")
+	resp, _ = b.post("/connect/github/disconnect", formOf(t, body))
+	if resp.StatusCode != 303 || w.connected("sara") {
+		t.Error("still connected")
+	}
+	_, body = b.get(listPath)
+	resp, body = b.post("/connect/logout", formOf(t, body))
+	wants(t, resp, body, 200, "You are logged out")
+	if resp, _ := b.get(listPath); resp.StatusCode != 303 {
+		t.Error("still logged in")
+	}
+}
+
+// A link that was made for somebody else, for another server, or that is no link, asks for nothing.
+func TestLinkOfAnother(t *testing.T) {
+	w := newWorld(t)
+	for _, link := range []string{w.page.Link(w.person("mallory"), "github", "x"), w.page.Link(w.person("sara"), "slack", "x"), w.url + "/connect/github?for=nonsense"} {
+		u, err := url.Parse(link)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, body := w.browser().logIn("sara", "/connect/github?"+u.RawQuery)
+		wants(t, resp, body, 403, "This link is not for you")
+		if strings.Contains(body, "<form") {
+			t.Error("it has a form")
+		}
+	}
+}
+
+// A state works once, in its browser, for its person, within its time.
+func TestState(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	back := b.consent("sara")
+	for name, other := range map[string]*browser{"another browser": w.browser(), "another person": w.browser()} {
+		if name == "another person" {
+			other.logIn("bob", listPath)
+		}
+		resp, body := other.get(callbackPath + "?" + back.Encode())
+		wants(t, resp, body, 400, "This has expired")
+	}
+	if w.as.asked != 0 || w.connected("bob") || w.connected("sara") {
+		t.Fatal("a stolen state was used")
+	}
+	if resp, _ := b.get(callbackPath + "?" + back.Encode()); resp.StatusCode != 303 || !w.connected("sara") {
+		t.Fatal("her own was not", resp.Status)
+	}
+	asked := w.as.asked
+	resp, body := b.get(callbackPath + "?" + back.Encode())
+	wants(t, resp, body, 400, "This has expired")
+	if w.as.asked != asked {
+		t.Error("a code was exchanged again")
+	}
+	// A login's state is none of a connection's.
+	fresh := w.browser()
+	resp, _ = fresh.get(listPath)
+	back = w.login.agrees(t, resp.Header.Get("Location"))
+	resp, body = w.browser().get(loginPath + "?" + back.Encode())
+	wants(t, resp, body, 400, "This has expired")
+}
+
+func TestAnswers(t *testing.T) {
+	w := newWorld(t)
+	for _, c := range []struct {
+		name   string
+		change func(url.Values)
+		status int
+		text   string
+	}{
+		{"another issuer", func(v url.Values) { v.Set("iss", "https://evil.example.com") }, 400, "The answer came from elsewhere"},
+		{"no issuer", func(v url.Values) { v.Del("iss") }, 400, "The answer came from elsewhere"},
+		{"she refuses", func(v url.Values) { v.Set("error", "access_denied") }, 403, "You did not agree"},
+		{"an error", func(v url.Values) { v.Set("error", "secret words") }, 502, "The server refused"},
+		{"no code", func(v url.Values) { v.Del("code") }, 400, "This has expired"},
+		{"two codes", func(v url.Values) { v.Add("code", "x") }, 400, "This has expired"},
+		{"a code that is none", func(v url.Values) { v.Set("code", "forged") }, 502, "The server gave no access"},
+		{"no state", func(v url.Values) { v.Del("state") }, 400, "This has expired"},
+		{"a state that is none", func(v url.Values) { v.Set("state", "forged") }, 400, "This has expired"},
+	} {
+		b := w.browser()
+		back := b.consent("sara")
+		c.change(back)
+		resp, body := b.get(callbackPath + "?" + back.Encode())
+		wants(t, resp, body, c.status, c.text)
+		if w.connected("sara") {
+			t.Fatal(c.name, "connected")
+		}
+	}
+}
+
+// A form without the token of its session, or of another origin, does nothing.
+func TestForms(t *testing.T) {
+	w := newWorld(t)
+	b, other := w.browser(), w.browser()
+	_, body := b.logIn("sara", listPath)
+	own := formOf(t, body)
+	_, body = other.logIn("bob", listPath)
+	theirs := formOf(t, body)
+	for _, path := range []string{"/connect/github", "/connect/github/disconnect", "/connect/logout"} {
+		for name, c := range map[string]struct {
+			form    url.Values
+			headers []string
+		}{
+			"none": {url.Values{}, nil}, "another session's": {theirs, nil}, "empty": {url.Values{"csrf": {""}}, nil},
+			"another origin": {own, []string{"Origin", "https://evil.example.com"}}, "across sites": {own, []string{"Sec-Fetch-Site", "cross-site"}},
+			"no form": {own, []string{"Content-Type", "text/plain"}},
+		} {
+			resp, body := b.post(path, c.form, c.headers...)
+			if resp.StatusCode != 403 || !strings.Contains(body, "The form is not this page") {
+				t.Errorf("%s %s: %s", path, name, resp.Status)
+			}
+		}
+	}
+	if resp, _ := b.post("/connect/github", own, "Origin", w.url, "Sec-Fetch-Site", "same-origin"); resp.StatusCode != 303 {
+		t.Error("her own form was refused", resp.Status)
+	}
+	resp, body := w.browser().post("/connect/github", own)
+	wants(t, resp, body, 400, "This has expired")
+}
+
+// Nothing leads anywhere but to the configured endpoints and this page.
+func TestRedirects(t *testing.T) {
+	w := newWorld(t)
+	for _, path := range []string{"/connect/?next=https://evil.example.com", "/connect/github?back=//evil.example.com", "/connect/github?for=https://evil.example.com"} {
+		b := w.browser()
+		resp, _ := b.get(path)
+		to, err := url.Parse(resp.Header.Get("Location"))
+		if err != nil || to.Host != "idp.example.com" || to.Query().Get("redirect_uri") != w.url+loginPath {
+			t.Error(path, to, err)
+		}
+		b.logIn("sara", path)
+	}
+	for path, status := range map[string]int{"/connect//evil.example.com": 404, "/connect/nobody": 404, "/connect/github/x": 404, "/connect": 404, "//evil.example.com/connect/": 404} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://gw.example.com/", nil)
+		r.URL.Path = path
+		rec := httptest.NewRecorder()
+		w.page.ServeHTTP(rec, r)
+		if rec.Code != status || rec.Header().Get("Location") != "" {
+			t.Error(path, rec.Code, rec.Header())
+		}
+	}
+}
+
+// An ID token that answers another question, or is another client's, logs nobody in.
+func TestLogin(t *testing.T) {
+	w := newWorld(t)
+	for name, claims := range map[string]map[string]any{"nonce": {"nonce": "another"}, "audience": {"aud": "yellowjack"}} {
+		mint := w.login.mint
+		w.login.mint = func(nonce string) string {
+			all := map[string]any{"sub": "sara", "aud": "page", "nonce": nonce}
+			for k, v := range claims {
+				all[k] = v
+			}
+			token, err := w.idp.Mint(all)
+			if err != nil {
+				t.Error(err)
+			}
+			return token
+		}
+		b := w.browser()
+		resp, _ := b.get(listPath)
+		back := w.login.agrees(t, resp.Header.Get("Location"))
+		resp, body := b.get(loginPath + "?" + back.Encode())
+		if resp.StatusCode != 403 || !strings.Contains(body, "You could not be logged in") {
+			t.Error(name, resp.Status)
+		}
+		w.login.mint = mint
+	}
+}
+
+// The session has another name after the login than before it, and its cookie cannot be read, set or sent from elsewhere.
+func TestCookie(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	resp, _ := b.get(listPath)
+	before := resp.Cookies()[0].Value
+	back := w.login.agrees(t, resp.Header.Get("Location"))
+	resp, _ = b.get(loginPath + "?" + back.Encode())
+	if after := resp.Cookies()[0].Value; after == before || len(after) < 26 {
+		t.Error("the session kept its name")
+	}
+	config := w.page.c
+	config.Origin, config.Servers = "https://gw.example.com", nil
+	config.Login.Redirect = "https://gw.example.com/connect/login"
+	page, err := New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := httptest.NewRecorder()
+	page.ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "https://gw.example.com/connect/", nil))
+	cookie := rec.Result().Cookies()[0]
+	if cookie.Name != "__Host-yellowjack_connect" || !cookie.Secure || !cookie.HttpOnly || cookie.SameSite != http.SameSiteLaxMode || cookie.Path != "/" || cookie.Domain != "" {
+		t.Error(cookie)
+	}
+}
+
+// A state ends.
+func TestStateEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		keys := store.RandomKeys()
+		page := &Page{c: Config{Store: store.Memory(store.MemoryConfig{}), Keys: keys, Log: slog.New(slog.DiscardHandler)}, cookie: "c"}
+		state, _, err := page.wait(t.Context(), "session", pending{Server: "github"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(stateTime + time.Second)
+		rec := httptest.NewRecorder()
+		if _, ok := page.back(rec, httptest.NewRequestWithContext(t.Context(), http.MethodGet, callbackPath+"?state="+state, nil), "session", false); ok || rec.Code != 400 {
+			t.Error("an old state was taken", rec.Code)
+		}
+	})
+}
+
+func TestNew(t *testing.T) {
+	w := newWorld(t)
+	for name, change := range map[string]func(*Config){
+		"origin": func(c *Config) { c.Origin += "/x" }, "login": func(c *Config) { c.Login.Redirect = "https://evil.example.com/connect/login" },
+		"name": func(c *Config) { c.Servers = map[string]*tokens.Source{"callback": w.source} },
+		"flow": func(c *Config) { c.Servers = map[string]*tokens.Source{"x": {Flow: tokens.Own{}}} },
+		"keys": func(c *Config) { c.Keys = nil },
+	} {
+		config := w.page.c
+		change(&config)
+		if _, err := New(config); err == nil {
+			t.Error(name)
+		}
+	}
+}
+
+// What was begun to connect is no login, and what was begun for one person is nobody else's, even in the same session.
+func TestStateOfAnotherKind(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	back := b.consent("sara")
+	asked := w.login.asked
+	resp, body := b.get(loginPath + "?" + back.Encode())
+	wants(t, resp, body, 400, "This has expired")
+	if w.login.asked != asked {
+		t.Error("a server's code went to the issuer")
+	}
+	u, err := url.Parse(w.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, _, err := w.page.wait(t.Context(), b.c.Jar.Cookies(u)[0].Value, pending{Server: "github", Person: w.person("bob").Key()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, body = b.get(callbackPath + "?" + url.Values{"state": {state}, "code": {"x"}, "iss": {"https://as.example.com"}}.Encode())
+	wants(t, resp, body, 400, "This has expired")
+	if w.as.asked != 0 {
+		t.Error("somebody else's code was exchanged")
+	}
+}
