@@ -287,7 +287,7 @@ func TestMCPStreams(t *testing.T) {
 	}
 	for i := range streams {
 		token := tokens[i%users]
-		r := listening(t, ctx, g, token, i%2 == 0)
+		r := listening(ctx, t, g, token, i%2 == 0)
 		wait.Go(func() {
 			defer ended.Add(1)
 			resp, err := streaming.Do(r)
@@ -354,7 +354,7 @@ func TestMCPStreams(t *testing.T) {
 }
 
 // listening is a request for a stream of changes, of one era or the other.
-func listening(t *testing.T, ctx context.Context, g *gateway, token string, modern bool) *http.Request {
+func listening(ctx context.Context, t *testing.T, g *gateway, token string, modern bool) *http.Request {
 	t.Helper()
 	body, method := "", http.MethodGet
 	kv := map[string]string{"Authorization": "Bearer " + token, "Accept": "application/json, text/event-stream", "Content-Type": "application/json"}

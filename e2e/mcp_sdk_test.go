@@ -158,14 +158,14 @@ func connectGo(t *testing.T, g *gateway, version string) *goClient {
 		ElicitationHandler: func(context.Context, *mcp.ElicitRequest) (*mcp.ElicitResult, error) {
 			return &mcp.ElicitResult{Action: "accept", Content: object{"name": "Ann", "username": "ann", "email": "a@example.com", "color": "blue"}}, nil
 		},
-		CreateMessageHandler: func(context.Context, *mcp.CreateMessageRequest) (*mcp.CreateMessageResult, error) {
-			return &mcp.CreateMessageResult{Model: "m", Role: "assistant", Content: &mcp.TextContent{Text: "Paris, of course"}}, nil
+		CreateMessageHandler: func(context.Context, *mcp.CreateMessageRequest) (*mcp.CreateMessageResult, error) { //nolint:staticcheck // deprecated, and spoken for a year at least
+			return &mcp.CreateMessageResult{Model: "m", Role: "assistant", Content: &mcp.TextContent{Text: "Paris, of course"}}, nil //nolint:staticcheck // deprecated, and spoken for a year at least
 		},
 		ProgressNotificationHandler: func(_ context.Context, r *mcp.ProgressNotificationClientRequest) { c.progress <- r.Params.Progress },
 		ToolListChangedHandler:      func(context.Context, *mcp.ToolListChangedRequest) { c.tools <- struct{}{} },
 		ResourceUpdatedHandler:      func(_ context.Context, r *mcp.ResourceUpdatedNotificationRequest) { c.updated <- r.Params.URI },
 	})
-	client.AddRoots(&mcp.Root{URI: "file:///work", Name: "work"})
+	client.AddRoots(&mcp.Root{URI: "file:///work", Name: "work"}) //nolint:staticcheck // deprecated, and spoken for a year at least
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
 	session, err := client.Connect(t.Context(), &mcp.StreamableClientTransport{

@@ -154,7 +154,7 @@ func agent(body string) (text string, calls [][2]string) {
 		refs = refs[:3]
 	}
 	for _, r := range append(refs, "$ref_aaaaaaaabbbbbbbb") {
-		for _, try := range [][2]string{
+		calls = append(calls, [][2]string{
 			{"fs__delete", `{"path":"` + r + `"}`},
 			{"bank__send", `{"to":"` + r + `","subject":"x"}`},
 			{"fs__delete", `{"path":"/tmp/` + r + `"}`},
@@ -162,9 +162,7 @@ func agent(body string) (text string, calls [][2]string) {
 			{"bank__send", `{"to":"\u0024` + r[1:] + `","subject":"x"}`},
 			{"bank__send", `{"` + r + `":1,"to":"x"}`},
 			{"mail__read", `{"id":"` + r + `"}`},
-		} {
-			calls = append(calls, try)
-		}
+		}...)
 	}
 	if len(calls) > 30 {
 		calls = calls[:30]

@@ -9,7 +9,6 @@ import (
 	"github.com/yellowjack/yellowjack/internal/label"
 	"github.com/yellowjack/yellowjack/internal/llm"
 	"github.com/yellowjack/yellowjack/internal/quarantine/budget"
-	"github.com/yellowjack/yellowjack/internal/quarantine/dual"
 	"github.com/yellowjack/yellowjack/internal/quarantine/project"
 	"github.com/yellowjack/yellowjack/internal/quarantine/ref"
 )
@@ -65,7 +64,6 @@ type quarantined struct {
 	skeleton *project.Skeleton
 	names    []ref.Name
 	answers  []project.Answer
-	asked    []dual.Question
 	status   string
 	report   *Report
 }

@@ -21,7 +21,7 @@ import (
 	"time"
 )
 
-// The versions of the protocol: the stateless one, and those with sessions.
+// Modern is the stateless version of the protocol; the others have sessions.
 const Modern = "2026-07-28"
 
 var legacyVersions = []string{"2025-11-25", "2025-06-18", "2025-03-26"}
