@@ -66,6 +66,10 @@ var rules = []rule{
 		reason: "go-redis stays behind the store's interface, which memory and Redis share with one conformance suite",
 	},
 	{
+		imports: []string{"internal/revoke"}, only: []string{"cmd/…", "internal/revoke", "mcpbroker/events", "e2e/…"}, tests: true,
+		reason: "revocations reach a walk by its verifier alone, which knows whose token counts; who tells of them is the events' edge and the command",
+	},
+	{
 		imports: []string{"github.com/openai"}, only: []string{"internal/quarantine/dual"},
 		reason: "a model is called in one place, by the gateway's own internal listener; everything else edits the bytes that somebody else sends",
 	},

@@ -33,7 +33,7 @@ type Epoch struct {
 // Sighting is what a verified token says its principal is, to be compared with what another token says.
 type Sighting struct {
 	Scope   label.Scope
-	Handle  string    // the principal's key
+	Handles []string  // the principal's; the key first
 	Issued  time.Time // by the issuer's clock
 	Context [16]byte  // of client, audience and scopes: only tokens for the same say the same
 	Groups  [16]byte  // of the groups and teams

@@ -243,7 +243,7 @@ func TestSaw(t *testing.T) {
 		token := mint(t, corp, claims)
 		p := mustVerify(t, v, token)
 		mustVerify(t, v, token)
-		if len(s.all) != before+1 || s.all[before].Handle != p.Key() || !s.all[before].Issued.Equal(p.Issued()) || s.all[before].Scope != p.Scope() {
+		if len(s.all) != before+1 || s.all[before].Handles[0] != p.Key() || !s.all[before].Issued.Equal(p.Issued()) || s.all[before].Scope != p.Scope() {
 			t.Fatalf("%+v", s.all[before:])
 		}
 		return s.all[before]

@@ -105,7 +105,7 @@ func sightingOf(p *Principal, claims map[string]any) Sighting {
 	}
 	audience, _ := listClaim(claims, "aud") // it was checked
 	return Sighting{
-		Scope: p.Scope(), Handle: p.key, Issued: p.issued,
+		Scope: p.Scope(), Handles: p.handles, Issued: p.issued,
 		Context: sum([]string{p.client, p.actor, p.tenant}, sorted(audience), p.scopes), Groups: sum(p.groups, p.teams),
 	}
 }

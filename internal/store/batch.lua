@@ -210,6 +210,13 @@ function run.I() -- count up
   return value
 end
 
+-- live lets a key live on. Where that changes little it is left out: readers come twice a second, and every write is copied.
+local function live(name, ttl)
+  if math.abs(redis.call('PEXPIRETIME', name) - (now + ttl)) > ttl / 10 then
+    redis.call('PEXPIREAT', name, whole(now + ttl))
+  end
+end
+
 -- board is the key of a board, which begins when it is not there, and when it expires. It is a hash: `born`, `last`, `lost`, and
 -- each mark's value under `m` and its name; in a sorted set beside it stands each mark's number.
 local function board(ttl)
@@ -221,7 +228,7 @@ local function board(ttl)
     redis.call('HSET', name, 'born', state[1], 'last', state[2], 'lost', state[3])
     redis.call('DEL', order)
   end
-  redis.call('PEXPIREAT', name, whole(now + ttl))
+  live(name, ttl)
   return name, order, state
 end
 
@@ -247,7 +254,7 @@ function run.B() -- raise a mark
     redis.call('HSET', name, 'm' .. mark, whole(value), 'last', number)
     redis.call('ZADD', order, number, mark)
   end
-  redis.call('PEXPIREAT', order, whole(now + ttl))
+  live(order, ttl)
   forget(name, order, state, '-inf', whole(now - ttl), 'BYSCORE', 'LIMIT', '0', '1000', 'WITHSCORES')
   local over = redis.call('ZCARD', order) - most
   if over > 0 then
@@ -259,7 +266,7 @@ end
 function run.W() -- read marks
   local after, limit, ttl = num(), num(), num()
   local name, order, state = board(ttl)
-  redis.call('PEXPIREAT', order, whole(now + ttl))
+  live(order, ttl)
   local out = {state[1], state[2], state[3], redis.call('ZCARD', order)}
   if tonumber(state[2]) > after then
     local marks = redis.call('ZRANGE', order, '(' .. whole(after), '+inf', 'BYSCORE', 'LIMIT', '0', whole(limit), 'WITHSCORES')
@@ -277,10 +284,10 @@ while a < #ARGV do
   out[#out + 1] = run[arg()]()
 end
 
+local first = changes.first
+changes.first = nil
 if next(changes) then
   local last = 0
-  local first = changes.first
-  changes.first = nil
   if first then
     redis.call('HSET', account, 'first', whole(first))
   end
