@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/yellowjack/yellowjack/internal/strictjson"
 )
 
 // Bounds on what a request may ask of policy, in every dialect; a client within reason is far below them.
@@ -141,4 +143,16 @@ func ValidName(name string) bool {
 		}
 	}
 	return true
+}
+
+// ReadCount reads a count of tokens, if it is one: what it is not is passed over, since it is for accounts and not for decisions.
+func ReadCount(r *strictjson.Reader, into *int64) error {
+	if r.Kind() != strictjson.Number {
+		return nil
+	}
+	n, err := r.Float()
+	if err == nil && n >= 0 && n < 1<<53 {
+		*into = int64(n)
+	}
+	return err
 }

@@ -17,13 +17,13 @@ func readUsage(r *strictjson.Reader, u llm.Usage) (llm.Usage, error) {
 	err := r.Object(usageNames, func(m strictjson.Member) error {
 		switch m.Name {
 		case "input_tokens":
-			return readCount(r, &fresh)
+			return llm.ReadCount(r, &fresh)
 		case "output_tokens":
-			return readCount(r, &u.Output)
+			return llm.ReadCount(r, &u.Output)
 		case "cache_creation_input_tokens":
-			return readCount(r, &u.CachedWrite)
+			return llm.ReadCount(r, &u.CachedWrite)
 		case "cache_read_input_tokens":
-			return readCount(r, &u.CachedRead)
+			return llm.ReadCount(r, &u.CachedRead)
 		case "output_tokens_details":
 			if r.Kind() != strictjson.Object {
 				return nil
@@ -32,7 +32,7 @@ func readUsage(r *strictjson.Reader, u llm.Usage) (llm.Usage, error) {
 				if m.Name != "thinking_tokens" {
 					return nil
 				}
-				return readCount(r, &u.Reasoning)
+				return llm.ReadCount(r, &u.Reasoning)
 			})
 		case "cost": // OpenRouter
 			if r.Kind() != strictjson.Number {
@@ -47,16 +47,4 @@ func readUsage(r *strictjson.Reader, u llm.Usage) (llm.Usage, error) {
 	})
 	u.Input = fresh + u.CachedRead + u.CachedWrite
 	return u, err
-}
-
-// readCount reads a count of tokens, if it is one.
-func readCount(r *strictjson.Reader, into *int64) error {
-	if r.Kind() != strictjson.Number {
-		return nil
-	}
-	n, err := r.Float()
-	if err == nil && n >= 0 && n < 1<<53 {
-		*into = int64(n)
-	}
-	return err
 }

@@ -18,31 +18,19 @@ func readUsage(r *strictjson.Reader) (llm.Usage, error) {
 	err := object(r, usageNames, func(name string, _ strictjson.Member) error {
 		switch name {
 		case "promptTokenCount":
-			return readCount(r, &u.Input)
+			return llm.ReadCount(r, &u.Input)
 		case "candidatesTokenCount":
-			return readCount(r, &u.Output)
+			return llm.ReadCount(r, &u.Output)
 		case "cachedContentTokenCount":
-			return readCount(r, &u.CachedRead)
+			return llm.ReadCount(r, &u.CachedRead)
 		case "thoughtsTokenCount":
-			return readCount(r, &u.Reasoning)
+			return llm.ReadCount(r, &u.Reasoning)
 		case "toolUsePromptTokenCount":
-			return readCount(r, &tools)
+			return llm.ReadCount(r, &tools)
 		}
 		return nil
 	})
 	u.Input += tools
 	u.Output += u.Reasoning
 	return u, err
-}
-
-// readCount reads a count of tokens, if it is one.
-func readCount(r *strictjson.Reader, into *int64) error {
-	if r.Kind() != strictjson.Number {
-		return nil
-	}
-	n, err := r.Float()
-	if err == nil && n >= 0 && n < 1<<53 {
-		*into = int64(n)
-	}
-	return err
 }

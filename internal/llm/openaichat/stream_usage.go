@@ -22,11 +22,11 @@ func ReadUsage(r *strictjson.Reader) (llm.Usage, error) {
 		return r.Object(usageDetailNames, func(m strictjson.Member) error {
 			switch m.Name {
 			case "cached_tokens":
-				return readCount(r, &u.CachedRead)
+				return llm.ReadCount(r, &u.CachedRead)
 			case "cache_write_tokens":
-				return readCount(r, &u.CachedWrite)
+				return llm.ReadCount(r, &u.CachedWrite)
 			case "reasoning_tokens":
-				return readCount(r, &u.Reasoning)
+				return llm.ReadCount(r, &u.Reasoning)
 			}
 			return nil
 		})
@@ -34,9 +34,9 @@ func ReadUsage(r *strictjson.Reader) (llm.Usage, error) {
 	err := r.Object(usageNames, func(m strictjson.Member) error {
 		switch m.Name {
 		case "prompt_tokens":
-			return readCount(r, &u.Input)
+			return llm.ReadCount(r, &u.Input)
 		case "completion_tokens":
-			return readCount(r, &u.Output)
+			return llm.ReadCount(r, &u.Output)
 		case "prompt_tokens_details", "completion_tokens_details":
 			return details()
 		case "cost":
@@ -51,16 +51,4 @@ func ReadUsage(r *strictjson.Reader) (llm.Usage, error) {
 		return nil
 	})
 	return u, err
-}
-
-// readCount reads a count of tokens, if it is one.
-func readCount(r *strictjson.Reader, into *int64) error {
-	if r.Kind() != strictjson.Number {
-		return nil
-	}
-	n, err := r.Float()
-	if err == nil && n >= 0 && n < 1<<53 {
-		*into = int64(n)
-	}
-	return err
 }
