@@ -24,6 +24,7 @@ type Identity interface {
 	VerifyDelegated(token string) (identity.Delegation, *refuse.Refusal)
 	Delegate(p *identity.Principal, exchange, purpose string, ttl time.Duration) (string, error)
 	Anonymous() (*identity.Principal, bool)
+	Watch(p *identity.Principal, revoked func()) (stop func())
 }
 
 // Policies decides. *policies.Engine is the one that runs. An error of any method is a refusal.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/yellowjack/yellowjack/internal/audit"
@@ -40,6 +41,9 @@ type exchange struct {
 	principal *identity.Principal
 	subject   policies.Principal
 	held      func() // gives the principal's slot back
+	interrupt func() // from any goroutine: the exchange gets a turn at once
+	revoked   atomic.Bool
+	unwatch   func() // nobody is to be told of the principal's revocation any more
 	wanted    *llm.Request
 	target    route.Target
 	offered   map[string]bool
@@ -83,7 +87,13 @@ func (x *exchange) handle(m message) []reply {
 	if x.phase >= awaitResponse {
 		half = 1
 	}
-	out := x.step(m)
+	var out []reply
+	if !x.isRevoked() {
+		out = x.step(m)
+	}
+	if x.isRevoked() { // before, or while it was decided
+		out = x.late()
+	}
 	x.own[half] += time.Since(began)
 	return out
 }
@@ -142,6 +152,7 @@ func (x *exchange) onRequestHeaders(h headerView, end bool) []reply {
 	if refused := x.admit(principal); refused != nil {
 		return x.refuse(refused)
 	}
+	x.watch(principal)
 	switch {
 	case surface.op != route.Chat && x.internal:
 		return x.refuse(notInternal("this path"))

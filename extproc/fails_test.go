@@ -92,14 +92,22 @@ func TestAuditFirst(t *testing.T) {
 
 // quiet is a stream on which Envoy says what in holds, each after its pause, and then nothing.
 type quiet struct {
-	ctx  context.Context
-	in   chan *extprocv3.ProcessingRequest
-	sent []*extprocv3.ProcessingResponse
-	at   []time.Duration
-	from time.Time
+	ctx   context.Context
+	in    chan *extprocv3.ProcessingRequest
+	rouse chan struct{} // nil: nobody rouses it
+	sent  []*extprocv3.ProcessingResponse
+	at    []time.Duration
+	from  time.Time
 }
 
 func (q *quiet) Context() context.Context { return q.ctx }
+
+func (q *quiet) Interrupt() {
+	select {
+	case q.rouse <- struct{}{}:
+	default:
+	}
+}
 
 func (q *quiet) Listener() []string {
 	return grpcmetadata.ValueFromIncomingContext(q.ctx, headers.Listener)
@@ -112,6 +120,8 @@ func (q *quiet) Recv(wait time.Duration) ([]byte, error) {
 			return nil, io.EOF
 		}
 		return proto.Marshal(m)
+	case <-q.rouse:
+		return nil, extproc.ErrWait
 	case <-time.After(wait):
 		return nil, extproc.ErrWait
 	case <-q.ctx.Done():

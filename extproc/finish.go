@@ -131,6 +131,9 @@ func (x *exchange) end() {
 		x.record.DecisionID = x.s.cfg.NewID()
 	}
 	x.durable()
+	if x.unwatch != nil {
+		x.unwatch()
+	}
 	if x.held != nil {
 		x.held()
 	}
@@ -156,6 +159,9 @@ func (x *exchange) wait() time.Duration {
 
 // late is the exchange's turn when a wait has run out.
 func (x *exchange) late() []reply {
+	if x.isRevoked() {
+		return x.endRevoked()
+	}
 	now := time.Now()
 	if s, ok := x.response.(*streamed); ok && !x.finished && s.gate.Held() && now.Sub(x.heard) < x.s.cfg.Limits.StreamIdle {
 		return s.keepalive(now)

@@ -35,6 +35,8 @@ type Stream interface {
 	// Recv returns Envoy's next message, a ProcessingRequest. Its error is ErrWait when none came for so long, and io.EOF
 	// when Envoy has ended its side.
 	Recv(wait time.Duration) ([]byte, error)
+	// Interrupt makes the Recv that waits, or the next one, return ErrWait. It is called from another goroutine.
+	Interrupt()
 	Send(replies []Reply) error
 }
 
@@ -61,8 +63,14 @@ func (s *Service) Process(stream Stream) (ended error) {
 		s.cfg.Metrics.Overloaded()
 		return status.Error(codes.ResourceExhausted, "too many exchanges at once")
 	}
-	x := newExchange(stream.Context(), s)
+	ctx, cancel := context.WithCancel(stream.Context())
+	defer cancel()
+	x := newExchange(ctx, s)
 	x.internal = internal
+	x.interrupt = func() { // our own waits end, and Envoy's next message is not waited for
+		cancel()
+		stream.Interrupt()
+	}
 	defer x.end()
 	// One exchange that breaks must not take the others with it: it ends with an error, as any that did not finish.
 	defer func() {

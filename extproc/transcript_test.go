@@ -126,6 +126,8 @@ type script struct {
 
 func (s *script) Context() context.Context { return s.ctx }
 
+func (s *script) Interrupt() {}
+
 func (s *script) Listener() []string {
 	return grpcmetadata.ValueFromIncomingContext(s.ctx, headers.Listener)
 }

@@ -23,6 +23,8 @@ const metadataPath = "/.well-known/oauth-protected-resource"
 type Verifier interface {
 	Verify(ctx context.Context, token string) (*identity.Principal, *refuse.Refusal)
 	Anonymous() (*identity.Principal, bool)
+	Watch(p *identity.Principal, revoked func()) (stop func())
+	Changes(p *identity.Principal, changed func()) (stop func())
 }
 
 // HandlerConfig is what clients see of a broker.
@@ -51,6 +53,7 @@ type Handler struct {
 	edge     *edge.Edge
 	resource string
 	base     string // scheme and host
+	present  *present
 
 	mu    sync.Mutex
 	users map[string]int
@@ -69,8 +72,12 @@ func NewHandler(c HandlerConfig) (*Handler, error) {
 	h := &Handler{c: c, users: map[string]int{}, base: u.Scheme + "://" + u.Host}
 	h.resource = h.base + "/mcp"
 	h.edge, err = edge.New(edge.Config{
-		Receiver: c.Broker, Authenticate: h.authenticate, Params: c.Broker.Params, Keys: c.Keys, Origins: c.Origins,
+		Receiver: c.Broker, Authenticate: h.authenticate, Watch: c.Verifier.Watch, Params: c.Broker.Params, Keys: c.Keys, Origins: c.Origins,
 		Name: c.Broker.c.Name, Version: c.Broker.c.Version, BodyBytes: c.BodyBytes, Depth: c.Depth, StateTTL: c.Broker.c.StateTTL, Log: c.Log,
+	})
+	h.present = newPresent(c.Verifier.Changes, func(principal string) {
+		h.edge.Revoked(principal)
+		c.Broker.Revoked(principal)
 	})
 	return h, err
 }
@@ -116,6 +123,7 @@ func (h *Handler) authenticate(r *http.Request, set string) (*identity.Principal
 		}
 		return nil, denied
 	}
+	h.present.note(p)
 	if h.c.Verified != nil {
 		h.c.Verified(p, token)
 	}

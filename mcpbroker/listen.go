@@ -148,6 +148,7 @@ func (b *Broker) listen(ctx context.Context, c *relay.Call, in *set) (relay.Answ
 	for {
 		select {
 		case <-ctx.Done():
+			sub.farewell(ctx, c)
 			return relay.Answer{}, ctx.Err()
 		case <-b.ending: // a graceful end ("Graceful Closure")
 			return relay.Answer{Result: []byte("{}")}, nil
@@ -160,6 +161,20 @@ func (b *Broker) listen(ctx context.Context, c *relay.Call, in *set) (relay.Answ
 		}
 		if err := b.tell(ctx, c, in, sub.take(), &seen); err != nil {
 			return relay.Answer{}, context.Canceled
+		}
+	}
+}
+
+// farewell tells a client whose principal was revoked that its lists hold no more, before its stream ends.
+func (s *subscription) farewell(ctx context.Context, c *relay.Call) {
+	if !errors.Is(context.Cause(ctx), relay.ErrRevoked) {
+		return
+	}
+	told := map[string]bool{}
+	for k := range kinds {
+		if method := k.shape().changed; s.wants[k] && !told[method] {
+			told[method] = true
+			_ = c.Notify(method, []byte("{}")) // it may have gone
 		}
 	}
 }

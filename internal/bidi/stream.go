@@ -42,6 +42,7 @@ type Stream struct {
 	in assembly // the reader's
 
 	mu     sync.Mutex
+	roused bool     // the next Recv returns at once
 	queue  [][]byte // messages not yet received
 	first  [4][]byte
 	broken error         // why nothing comes after the queue; io.EOF when the peer half-closed
@@ -73,12 +74,25 @@ func (s *Stream) Metadata(name string) []string {
 // metadata is one header of a call that was kept.
 type metadata struct{ name, value string }
 
+// Interrupt makes the Recv that waits, or the next one, return ErrWait, whatever has come. It may be called from any goroutine.
+func (s *Stream) Interrupt() {
+	s.mu.Lock()
+	s.roused = true
+	s.mu.Unlock()
+	s.signal()
+}
+
 // Recv returns the next message, which is the caller's; io.EOF when the peer has said all; ErrWait when nothing came for
-// so long; or why the stream broke.
+// so long, or Interrupt was called; or why the stream broke.
 func (s *Stream) Recv(wait time.Duration) ([]byte, error) {
 	waiting := false
 	for {
 		s.mu.Lock()
+		if s.roused {
+			s.roused = false
+			s.mu.Unlock()
+			return nil, ErrWait
+		}
 		if len(s.queue) > 0 {
 			m := s.queue[0]
 			copy(s.queue, s.queue[1:])

@@ -46,6 +46,8 @@ type Config struct {
 	Receiver relay.Receiver
 	// Authenticate verifies the request's credential for the resource of a set.
 	Authenticate func(r *http.Request, set string) (*identity.Principal, *Denied)
+	// Watch tells, once, when the token that a principal came with counts no more. nil: that never happens.
+	Watch func(p *identity.Principal, revoked func()) (stop func())
 	// Params tells which arguments of a tool are mirrored into headers; nil is none.
 	Params func(ctx context.Context, p *identity.Principal, set, tool string) ([]protocol.Param, error)
 
@@ -121,6 +123,9 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
+	ctx, done := e.untilRevoked(r.Context(), p)
+	defer done()
+	r = r.WithContext(ctx)
 	switch r.Method {
 	case http.MethodPost:
 		e.post(w, r, p, set)

@@ -129,7 +129,9 @@ func (e *Edge) note(c *session, m *rpc.Message) {
 func (e *Edge) serve(ctx context.Context, c *session, p *identity.Principal, set string, m *rpc.Message, out *responder) []byte {
 	result, refused := e.local(c, m)
 	if result == nil && refused == nil {
-		ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), maxCall)
+		lasting, end := detached(ctx)
+		defer end()
+		ctx, stop := context.WithTimeout(lasting, maxCall)
 		defer stop()
 		open, done, err := c.begin(ctx, m.ID)
 		if err != nil {
@@ -137,6 +139,9 @@ func (e *Edge) serve(ctx context.Context, c *session, p *identity.Principal, set
 		}
 		defer done()
 		result, refused = e.relay(open, c, p, set, m, out)
+		if ended := revoked(open); ended != nil {
+			return rpc.AppendError(nil, m.ID, ended)
+		}
 		if open.Err() != nil {
 			return nil
 		}

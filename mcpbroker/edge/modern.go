@@ -48,6 +48,9 @@ func (e *Edge) modern(w http.ResponseWriter, r *http.Request, p *identity.Princi
 	}
 	answer, err := e.c.Receiver.Call(r.Context(), call)
 	result, refused := e.settle(m, call, answer, err)
+	if ended := revoked(r.Context()); ended != nil {
+		refused = ended
+	}
 	if refused != nil {
 		out.finish(statusOf(refused), rpc.AppendError(nil, m.ID, refused))
 		return

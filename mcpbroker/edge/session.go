@@ -26,7 +26,7 @@ var errSession = errors.New("edge: no such session")
 
 // session is one session of the legacy era. What never changes stands sealed in its id; the rest is in memory.
 type session struct {
-	key        string // random
+	key, owner string // random; the principal's key
 	version    string
 	caps, info []byte
 
@@ -75,10 +75,10 @@ func (e *Edge) openSession(p *identity.Principal, set, id string) (*session, err
 		return nil, errSession
 	}
 	key, _ := rpc.Text(inner, "key")
-	return e.sessions.take(key, inner, e.c.SessionTTL)
+	return e.sessions.take(key, p.Key(), inner, e.c.SessionTTL)
 }
 
-func (s *sessions) take(key string, inner []byte, ttl time.Duration) (*session, error) {
+func (s *sessions) take(key, owner string, inner []byte, ttl time.Duration) (*session, error) {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,7 +93,7 @@ func (s *sessions) take(key string, inner []byte, ttl time.Duration) (*session, 
 		return nil, errors.New("edge: too many sessions")
 	}
 	made := &session{
-		key: key, caps: rpc.Raw(inner, "capabilities"), info: rpc.Raw(inner, "clientInfo"), heard: now, level: "info",
+		key: key, owner: owner, caps: rpc.Raw(inner, "capabilities"), info: rpc.Raw(inner, "clientInfo"), heard: now, level: "info",
 		inFlight: map[string]context.CancelFunc{}, asked: map[string]chan *rpc.Message{}, subs: map[string]bool{}, changed: make(chan struct{}),
 	}
 	made.version, _ = rpc.Text(inner, "version")

@@ -98,6 +98,7 @@ func (b *behind) Call(ctx context.Context, c *relay.Call) (relay.Answer, error) 
 type world struct {
 	t      *testing.T
 	url    string
+	edge   *Edge
 	behind *behind
 	tokens map[string]string
 }
@@ -144,6 +145,7 @@ func newWorld(t *testing.T, change func(*Config)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.edge = e
 	server := httptest.NewServer(e)
 	t.Cleanup(server.Close)
 	w.url = server.URL

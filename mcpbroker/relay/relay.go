@@ -50,6 +50,9 @@ type Error struct {
 // Error is the message.
 func (e *Error) Error() string { return e.Message }
 
+// ErrRevoked is the cause with which a call's context ends when its principal's token counts no more, and what its client reads.
+var ErrRevoked = &Error{Code: -32600 /* an invalid request */, Message: "your access was revoked while this was in progress; log in again", HTTPStatus: 401}
+
 // Receiver takes calls: the broker for the edge, an upstream for the broker.
 type Receiver interface {
 	// Call answers a call. An error that is no *Error is one of ours: the client reads an internal error without it.

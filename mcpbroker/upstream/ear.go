@@ -243,6 +243,11 @@ func (e *ear) end() {
 // lose tells all who listen that the session is not known any more.
 func (e *ear) lose(c *relay.Call) {
 	e.u.dropSession(c, e.s)
+	e.drop()
+}
+
+// drop tells them, of a session that is ours no more.
+func (e *ear) drop() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.lost {

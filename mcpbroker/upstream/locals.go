@@ -43,6 +43,7 @@ type locals struct {
 	running  map[string]*local
 	starting int
 	failing  map[string]*breaker
+	cut      map[string]bool // principals that were ended while something was being started
 	serial   int
 	closed   bool
 	ending   sync.WaitGroup // processes that are being ended
@@ -140,14 +141,15 @@ func (o *locals) started(ctx context.Context, key, principal string) (*local, er
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.starting--
+	refused := o.startedFor(principal)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	o.serial++
 	l := newLocal(o, key, strconv.Itoa(o.serial), p)
-	if o.closed {
-		go l.end(errEnding)
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, errEnding)
+	if refused != nil {
+		go l.end(refused)
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, refused)
 	}
 	o.running[key] = l
 	return l, nil

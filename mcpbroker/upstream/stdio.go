@@ -40,6 +40,7 @@ type local struct {
 
 	mu      sync.Mutex
 	greeted bool               // initialize was sent
+	leaving bool               // it ends with its last call
 	calls   map[string]*talk   // that wait for their response, by id
 	hearing map[*talk]struct{} // of the server's own stream
 	idle    *time.Timer
@@ -327,6 +328,7 @@ func (t *talk) close() {
 	delete(l.hearing, t)
 	l.idle.Reset(l.of.u.c.Idle)
 	l.mu.Unlock()
+	defer l.left()
 	if waits && t.tell {
 		params := append(append([]byte(`{"requestId":`), t.id...), '}')
 		ctx, cancel := context.WithTimeout(context.Background(), goodbye)
