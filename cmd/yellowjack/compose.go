@@ -18,6 +18,7 @@ import (
 	"github.com/yellowjack/yellowjack/internal/conf"
 	"github.com/yellowjack/yellowjack/internal/credential"
 	"github.com/yellowjack/yellowjack/internal/identity"
+	"github.com/yellowjack/yellowjack/internal/revoke"
 	"github.com/yellowjack/yellowjack/internal/route"
 	"github.com/yellowjack/yellowjack/internal/store"
 	"github.com/yellowjack/yellowjack/internal/telemetry"
@@ -68,7 +69,7 @@ func compose(ctx context.Context, cfg *conf.Config, log *slog.Logger, wrap func(
 		return nil, err
 	}
 
-	parts, err := g.open(ctx, cfg, log, registry, metrics)
+	parts, err := g.open(ctx, cfg, log, registry, metrics, wrap == nil)
 	if err != nil {
 		return nil, err
 	}
@@ -118,12 +119,13 @@ type parts struct {
 	store    store.Store
 	keys     *store.Keys
 	audit    *audit.File
+	revoked  *revoke.Service // nil: nothing is served
 	registry *prometheus.Registry
 	log      *slog.Logger
 }
 
-// open makes the parts of a checked configuration; the guard's closers end them.
-func (g *guard) open(ctx context.Context, cfg *conf.Config, log *slog.Logger, registry *prometheus.Registry, metrics *telemetry.Metrics) (parts, error) {
+// open makes the parts of a checked configuration; the guard's closers end them. Where something is to be served, revocations are known.
+func (g *guard) open(ctx context.Context, cfg *conf.Config, log *slog.Logger, registry *prometheus.Registry, metrics *telemetry.Metrics, serves bool) (parts, error) {
 	p := parts{registry: registry, log: log}
 	var current atomic.Pointer[policies.Engine]
 	var err error
@@ -145,16 +147,24 @@ func (g *guard) open(ctx context.Context, cfg *conf.Config, log *slog.Logger, re
 	if p.keys, err = storeKeys(cfg); err != nil {
 		return p, err
 	}
-	if p.verifier, err = identity.New(ctx, identityConfig(cfg, p.keys.Derive("delegation"), log)); err != nil {
-		return p, fmt.Errorf("identity: %w", err)
-	}
-	g.closers = append(g.closers, p.verifier.Close)
 	kept, err := openStore(ctx, cfg, p.keys, log)
 	if err != nil {
 		return p, err
 	}
 	p.store = kept
 	g.closers = append(g.closers, func() { _ = kept.Close() })
+	who := identityConfig(cfg, p.keys.Derive("delegation"), log)
+	if serves {
+		if p.revoked, err = revoke.New(ctx, revokeConfig(cfg, kept, p.keys, log)); err != nil {
+			return p, err
+		}
+		g.closers = append(g.closers, p.revoked.Close)
+		who.Epochs = p.revoked
+	}
+	if p.verifier, err = identity.New(ctx, who); err != nil {
+		return p, fmt.Errorf("identity: %w", err)
+	}
+	g.closers = append(g.closers, p.verifier.Close)
 	if p.audit, err = audit.OpenWith(cfg.Audit.File, audit.Config{Failed: metrics.AuditFailed}); err != nil {
 		return p, err
 	}
@@ -175,6 +185,7 @@ func (g *guard) observe(ctx context.Context, cfg *conf.Config, p parts) error {
 	checks := []telemetry.Check{
 		check("policies", p.engine.Ready), check("identity", p.verifier.Ready), check("audit", p.audit.Ready),
 		{Name: "store", Ready: p.store.Ready},
+		check("revocations", p.revoked.Ready),
 		check("traffic", func() error {
 			if !g.accepts.Load() {
 				return errors.New("no traffic is accepted")

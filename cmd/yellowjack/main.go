@@ -97,6 +97,7 @@ environment, never from the configuration itself. Logs go to stderr.`,
 		newPolicyCmd(),
 		newMCPCmd(),
 		newQuarantineCmd(),
+		newRevokeCmd(),
 		newVersionCmd(),
 	)
 	return root

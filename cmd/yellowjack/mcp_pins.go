@@ -174,7 +174,7 @@ func descriptions(ctx context.Context, cfg *conf.Config, names []string, log *sl
 // toolsOf asks one server for all its tools.
 func toolsOf(ctx context.Context, cfg *conf.Config, name string, who *identity.Principal, locals *localRunner, log *slog.Logger) ([]description, error) {
 	fail := func(err error) ([]description, error) { return nil, fmt.Errorf("mcp.servers.%s: %w", name, err) }
-	client, source, err := clientOf(ctx, cfg, name, cfg.MCP.Servers[name], locals, newCredentials(store.Memory(store.MemoryConfig{}), store.RandomKeys()), log)
+	client, source, err := clientOf(ctx, cfg, name, cfg.MCP.Servers[name], locals, newCredentials(parts{store: store.Memory(store.MemoryConfig{}), keys: store.RandomKeys()}), log)
 	if err != nil {
 		return fail(err)
 	}

@@ -83,7 +83,7 @@ func composeBroker(ctx context.Context, cfg *conf.Config, log *slog.Logger) (*gu
 	if err != nil {
 		return nil, err
 	}
-	parts, err := g.open(ctx, cfg, log, registry, metrics)
+	parts, err := g.open(ctx, cfg, log, registry, metrics, true)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +126,7 @@ func (g *guard) startBroker(ctx context.Context, cfg *conf.Config, parts parts) 
 		return err
 	}
 	config.Ledger = ledger
-	kept := newCredentials(parts.store, parts.keys)
+	kept := newCredentials(parts)
 	locals := &localRunner{log: parts.log, keys: parts.keys}
 	g.closers = append(g.closers, locals.close)
 	for name, s := range cfg.MCP.Servers {

@@ -1,11 +1,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 
 	"github.com/yellowjack/yellowjack/internal/conf"
-	"github.com/yellowjack/yellowjack/internal/store"
 	"github.com/yellowjack/yellowjack/mcpbroker/tokens"
 )
 
@@ -15,9 +15,17 @@ type credentials struct {
 	cache      *tokens.Cache
 }
 
-// newCredentials keeps tokens in a store that seals what it keeps.
-func newCredentials(s store.Store, k *store.Keys) *credentials {
-	return &credentials{assertions: &tokens.Assertions{}, cache: &tokens.Cache{Store: s, Keys: k}}
+// newCredentials keeps tokens in a store that seals what it keeps, under the number of a principal's key: a revocation by an address
+// or a session becomes one of the key.
+func newCredentials(p parts) *credentials {
+	out := &credentials{assertions: &tokens.Assertions{}, cache: &tokens.Cache{Store: p.store, Keys: p.keys}}
+	if p.revoked != nil {
+		out.cache.Epoch = func(_ context.Context, principal string) (int64, error) {
+			e, err := p.revoked.Epoch([]string{principal})
+			return e.Number, err
+		}
+	}
+	return out
 }
 
 // subjectTypes are the words of auth.subject_token_type.

@@ -131,10 +131,25 @@ type Subject struct {
 }
 
 // Handles are those of a subject. An address counts at the issuer that is the authority for its domain, and nowhere else.
-func (v *Verifier) Handles(s Subject) ([]string, error) {
+func (v *Verifier) Handles(s Subject) ([]string, error) { return s.handles(v.list) }
+
+// Handles are those of a subject by a configuration, where no token is to be verified and so no keys are fetched.
+func Handles(cfg Config, s Subject) ([]string, error) {
+	cfg, err := checked(cfg)
+	if err != nil {
+		return nil, err
+	}
+	var list []*issuer
+	for i, ic := range cfg.Issuers {
+		list = append(list, &issuer{IssuerConfig: ic, first: i == 0, domains: setOf(ic.EmailDomains)})
+	}
+	return s.handles(list)
+}
+
+func (s Subject) handles(list []*issuer) ([]string, error) {
 	var out []string
 	if s.Key != "" {
-		if !slices.ContainsFunc(v.list, func(is *issuer) bool {
+		if !slices.ContainsFunc(list, func(is *issuer) bool {
 			rest, ok := strings.CutPrefix(s.Key, is.Name)
 			return ok && len(rest) > 1 && (rest[0] == '|' || rest[0] == '#')
 		}) {
@@ -142,15 +157,20 @@ func (v *Verifier) Handles(s Subject) ([]string, error) {
 		}
 		out = append(out, s.Key)
 	}
-	is := v.named(s.Issuer)
+	var is *issuer
+	for _, one := range list {
+		if s.Issuer != "" && (one.Name == s.Issuer || one.Issuer == s.Issuer) {
+			is = one
+		}
+	}
 	if is == nil && s.Issuer != "" {
 		return nil, fmt.Errorf("there is no issuer %q", clip(s.Issuer))
 	}
 	if is == nil && (s.Sub != "" || s.Client != "" || s.Session != "") {
-		if len(v.list) != 1 {
+		if len(list) != 1 {
 			return nil, errors.New("several issuers are configured; say which one")
 		}
-		is = v.list[0]
+		is = list[0]
 	}
 	if s.Sub != "" {
 		out = append(out, is.userKey(s.Sub))
@@ -163,7 +183,7 @@ func (v *Verifier) Handles(s Subject) ([]string, error) {
 	}
 	if s.Email != "" {
 		address := ""
-		for _, one := range v.list {
+		for _, one := range list {
 			if a := one.mailOf(s.Email); a != "" && (is == nil || is == one) {
 				address = a
 			}
@@ -179,19 +199,6 @@ func (v *Verifier) Handles(s Subject) ([]string, error) {
 		return nil, errors.New("nobody is named")
 	}
 	return out, nil
-}
-
-// named is an issuer by its name or its `iss`; nil when there is none.
-func (v *Verifier) named(issuer string) *issuer {
-	if is := v.issuers[issuer]; is != nil {
-		return is
-	}
-	for _, is := range v.list {
-		if is.Name == issuer {
-			return is
-		}
-	}
-	return nil
 }
 
 // The handles. An issuer's name holds none of these signs, so that no two kinds meet.
