@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/openai/openai-go/v3"
+	"github.com/openai/openai-go/v3/responses"
 
 	"github.com/yellowjack/yellowjack/internal/sse"
 )
@@ -50,6 +51,10 @@ func same(t tester, dialect string, whole, stream []byte) {
 		delete(want, "created")
 		delete(got, "created")
 		want["object"] = "chat.completion"
+	case Responses:
+		got = responseOf(t, stream)
+		delete(want, "created_at")
+		delete(got, "created_at")
 	case Anthropic:
 		got = messageOf(t, stream)
 	}
@@ -244,4 +249,56 @@ type tester interface {
 	Helper()
 	Fatal(args ...any)
 	Fatalf(format string, args ...any)
+}
+
+// responseOf puts the events of a response together: what its pieces say, what its items say at their end, and what the last event
+// says, are one; each is read by OpenAI's own types.
+func responseOf(t tester, stream []byte) map[string]any {
+	t.Helper()
+	names, data := events(t, stream)
+	var output []any
+	pieces := map[string]string{}
+	for i, doc := range data {
+		var typed responses.ResponseStreamEventUnion
+		if err := json.Unmarshal(doc, &typed); err != nil {
+			t.Fatalf("%v: %s", err, doc)
+		}
+		v := decoded(t, doc)
+		if v["type"] != names[i] || typed.AsAny() == nil || typed.SequenceNumber != int64(i) {
+			t.Fatalf("event %d: %s, number %d", i, names[i], typed.SequenceNumber)
+		}
+		key, _ := v["item_id"].(string)
+		switch {
+		case names[i] == "response.output_item.added":
+			if int(v["output_index"].(float64)) != len(output) {
+				t.Fatalf("item %v begins behind %d", v["output_index"], len(output))
+			}
+		case strings.HasSuffix(names[i], ".delta"):
+			pieces[key] += v["delta"].(string)
+		case strings.HasSuffix(names[i], "_text.done"):
+			if pieces[key] != v["text"] {
+				t.Fatalf("%q and then %q", pieces[key], v["text"])
+			}
+		case names[i] == "response.function_call_arguments.done":
+			if pieces[key] != v["arguments"] {
+				t.Fatalf("%q and then %q", pieces[key], v["arguments"])
+			}
+		case names[i] == "response.output_item.done":
+			output = append(output, v["item"])
+		case names[i] == "response.completed" || names[i] == "response.incomplete":
+			if i != len(data)-1 {
+				t.Fatal("more behind the end")
+			}
+			last := v["response"].(map[string]any)
+			if output == nil {
+				output = []any{}
+			}
+			if !reflect.DeepEqual(last["output"], output) {
+				t.Fatalf("the items say %v and the end %v", output, last["output"])
+			}
+			return last
+		}
+	}
+	t.Fatalf("no end: %s", stream)
+	return nil
 }

@@ -1,3 +1,26 @@
 package translate
 
-var everyResponses = []refusedCase{} //nolint:gochecknoglobals // a constant in all but syntax
+var everyResponses = []refusedCase{ //nolint:gochecknoglobals // a constant in all but syntax
+	{`"previous_response_id":"r"`, "previous_response_id"},
+	{`"conversation":"c"`, "conversation"},
+	{`"prompt":{"id":"p"}`, "prompt"},
+	{`"store":true`, "store"},
+	{`"background":true`, "background"},
+	{`"truncation":"auto"`, "truncation"},
+	{`"include":["file_search_call.results"]`, "include"},
+	{`"max_tool_calls":1`, "max_tool_calls"},
+	{`"top_logprobs":2`, "top_logprobs"},
+	{`"text":{"verbosity":"low"}`, "text.verbosity"},
+	{`"text":{"format":{"type":"grammar"}}`, "text.format"},
+	{`"instructions":[{"role":"user","content":"x"}]`, "instructions"},
+	{`"tools":[{"type":"web_search"}]`, "tools[0].type"},
+	{`"tools":[{"type":"custom","name":"x"}]`, "tools[0].type"},
+	{`"tools":[{"type":"mcp","server_label":"x"}]`, "tools[0].server_label"},
+	{`"tool_choice":{"type":"web_search"}`, "tool_choice"},
+	{`"input":[{"type":"item_reference","id":"x"}]`, "input[0].type"},
+	{`"input":[{"role":"user","content":[{"type":"input_image","file_id":"f"}]}]`, "input[0].content[0].file_id"},
+	{`"input":[{"role":"user","content":[{"type":"input_audio","input_audio":{}}]}]`, "input[0].content[0].type"},
+	{`"input":[{"type":"custom_tool_call","call_id":"c","name":"x","input":"y"}]`, "input[0].input"},
+	{`"input":[{"type":"function_call","call_id":"c","name":"x","arguments":"7"}]`, "input[0].arguments"},
+	{`"input":[{"type":"mcp_call","id":"c"}]`, "input[0].type"},
+}

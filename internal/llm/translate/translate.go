@@ -50,6 +50,8 @@ func clientOf(name dialect) (client, bool) {
 	switch name {
 	case Chat:
 		return client{decodeChatRequest, encodeChatAnswer, newChatEncoder, encodeChatError}, true
+	case Responses:
+		return client{decodeResponsesRequest, encodeResponsesAnswer, newResponsesEncoder, encodeChatError}, true
 	case Anthropic:
 		return client{decodeAnthropicRequest, encodeAnthropicAnswer, newAnthropicEncoder, encodeAnthropicError}, true
 	}
