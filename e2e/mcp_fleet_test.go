@@ -42,12 +42,14 @@ func bank(t *testing.T) (*mcpserver.Server, *atomic.Int64) {
 // branch is a gateway with a broker before the bank, whose store others share.
 func branch(t *testing.T, r *storetest.Redis, key, url string) *gateway {
 	t.Helper()
-	return own(t, setup{
+	g := own(t, setup{
 		tools: `bank__pay: {allow: ["*"], effect: write, grant: required}
 bank__balance: {allow: ["*"], effect: read, result: trusted}
 `,
 		more: fmt.Sprintf("store: redis://%s/0\nstore_key: {file: %q}\nmcp:\n  resource: https://gateway.example.com/mcp\n  servers:\n    bank: {url: %q}\n", r.Addr, key, url),
 	})
+	counting(t, g, sara)
+	return g
 }
 
 // TestMCPTwoBrokers: of two brokers one makes a call that was released once; a session and a question of one are good at the other;
@@ -130,9 +132,25 @@ func TestMCPTwoBrokers(t *testing.T) {
 		}
 	}
 	redis.Restart() // empty
-	more("results again", &answered)
 	stop()
 	traffic.Wait()
+	// Who was revoked is forgotten too: tokens of before count no more, and with a new one everybody begins anew.
+	const list = `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"e2e","version":"1"}}}`
+	for _, g := range gateways {
+		eventually(t, "a refusal of the token of before", func() bool {
+			status, _ := postMCP(t, g, token, list)
+			return status == http.StatusUnauthorized
+		})
+	}
+	for _, g := range gateways {
+		token = counting(t, g, sara)
+	}
+	for i := range clients {
+		clients[i] = connect(t, gateways[i/2], token, "/mcp", []string{"2026-07-28", "2025-11-25"}[i%2])
+		if got, err := clients[i].call(t, "bank__balance", nil); err != nil || !strings.Contains(got, "12 and a half") {
+			t.Errorf("it does not recover: %q %v", got, err)
+		}
+	}
 	for _, c := range clients {
 		if got, _ := c.call(t, "bank__pay", forgotten); strings.HasPrefix(got, "paid") {
 			t.Errorf("a grant that was forgotten pays: %s", got)
