@@ -65,7 +65,7 @@ open__whoami: {allow: ["*"], effect: read}
 `,
 		more: fmt.Sprintf(`mcp:
   servers:
-    warehouse: {url: %q, auth: {flow: token-exchange, token_url: %q, client_id: gateway, client_secret: {env: MCP_CLIENT}}}
+    warehouse: {url: %q, auth: {flow: token-exchange, token_url: %q, client_id: gateway, client_secret: {env: MCP_CLIENT}, callers: [corp]}}
     open: {url: %q}
 `, warehouse.url, as.url+"/token", open.url),
 	})
@@ -100,8 +100,19 @@ open__whoami: {allow: ["*"], effect: read}
 	if got, err := m.call(t, "open__whoami", object{}); err != nil || got != toolResult {
 		t.Errorf("%q %v", got, err)
 	}
+	pats, err := theStage.partner.Mint(object{"sub": "pat"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := connect(t, g, pats, "/mcp", "")
+	if got := p.tools(t); got != "open__whoami" {
+		t.Errorf("Pat, of another issuer, sees %s", got)
+	}
+	if as.exchanges("pat") != 0 {
+		t.Error("Pat's token was shown to corp's authorization server")
+	}
 	log := g.guard.stderr.String()
-	for who, secret := range map[string]string{"Sara": hers, "Kim": his, "Mona": monas} {
+	for who, secret := range map[string]string{"Sara": hers, "Kim": his, "Mona": monas, "Pat": pats} {
 		for where, text := range map[string]string{"the server": warehouse.received(), "the open server": open.received(), "the log": log, "what clients read": g.heard.String()} {
 			if strings.Contains(text, secret) {
 				t.Errorf("%s has %s's token", where, who)

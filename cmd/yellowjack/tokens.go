@@ -35,7 +35,7 @@ var subjectTypes = map[string]string{"": "", "access_token": tokens.AccessToken,
 func (c *credentials) source(name string, s conf.MCPServer, client *http.Client) (*tokens.Source, error) {
 	a := s.Auth
 	out := &tokens.Source{
-		Server: name, Cache: c.cache, Assertions: c.assertions, Want: tokens.Want{Resource: a.Resource, Audience: a.Audience, Scopes: a.Scopes},
+		Server: name, Cache: c.cache, Assertions: c.assertions, Callers: a.Callers, Want: tokens.Want{Resource: a.Resource, Audience: a.Audience, Scopes: a.Scopes},
 	}
 	if out.Want.Resource == "" {
 		out.Want.Resource = s.URL

@@ -137,7 +137,7 @@ func (d *decoder) mcp(c *Config) {
 		case strings.Index(n+m.Separator, m.Separator) != len(n):
 			d.bad(sp, "collides: it holds the separator, or ends like it, so that its tools could be another server's", "choose another name or separator")
 		}
-		d.mcpServer(sp, m.Servers[n])
+		d.mcpServer(sp, c, m.Servers[n])
 	}
 	d.mcpKubernetes(p.with("kubernetes"), m.Kubernetes)
 	d.mcpSets(p.with("sets"), m)
@@ -184,7 +184,7 @@ func (d *decoder) mcpListen(p path, c *Config) {
 	}
 }
 
-func (d *decoder) mcpServer(p path, s MCPServer) {
+func (d *decoder) mcpServer(p path, c *Config, s MCPServer) {
 	d.mcpLocal(p, s)
 	if s.Local() || d.failed(p.with("command")) {
 		return
@@ -196,7 +196,7 @@ func (d *decoder) mcpServer(p path, s MCPServer) {
 	}
 	d.roots(p.with("ca_file"), s.CAFile)
 	if s.Auth != nil {
-		d.mcpAuth(p.with("auth"), s, s.Auth)
+		d.mcpAuth(p.with("auth"), c, s, s.Auth)
 	}
 }
 

@@ -21,6 +21,8 @@ type MCPAuth struct {
 	Audience string `yaml:"audience"`
 	// SubjectTokenType is what callers' tokens are; empty is what the flow expects.
 	SubjectTokenType string `yaml:"subject_token_type" enum:"access_token,id_token,jwt"`
+	// Callers are the issuers whose callers' tokens are shown to the token endpoint; empty is the only one that there is.
+	Callers []string `yaml:"callers"`
 	// Issuer is the callers' issuer, of id-jag.
 	Issuer MCPClient `yaml:"issuer"`
 }
@@ -56,14 +58,14 @@ var clientKeys = []string{"token_url", "client_id", "client_secret", "secret_in"
 var flowKeys = map[string]struct{ takes, needs []string }{
 	FlowStatic:            {[]string{"secret", "header"}, []string{"secret"}},
 	FlowClientCredentials: {slices.Concat(clientKeys, []string{"scopes", "resource", "audience"}), []string{"token_url", "client_id"}},
-	FlowExchange:          {slices.Concat(clientKeys, []string{"scopes", "resource", "audience", "subject_token_type"}), []string{"token_url"}},
-	FlowOnBehalfOf:        {slices.Concat(clientKeys, []string{"scopes"}), []string{"token_url", "client_id", "scopes"}},
+	FlowExchange:          {slices.Concat(clientKeys, []string{"scopes", "resource", "audience", "subject_token_type", "callers"}), []string{"token_url"}},
+	FlowOnBehalfOf:        {slices.Concat(clientKeys, []string{"scopes", "callers"}), []string{"token_url", "client_id", "scopes"}},
 	FlowIDJAG: {
-		slices.Concat(clientKeys, []string{"scopes", "resource", "audience", "subject_token_type", "issuer"}), []string{"token_url", "client_id", "audience", "issuer"},
+		slices.Concat(clientKeys, []string{"scopes", "resource", "audience", "subject_token_type", "callers", "issuer"}), []string{"token_url", "client_id", "audience", "issuer"},
 	},
 }
 
-func (d *decoder) mcpAuth(p path, s MCPServer, a *MCPAuth) {
+func (d *decoder) mcpAuth(p path, c *Config, s MCPServer, a *MCPAuth) {
 	for i, scope := range a.Scopes {
 		if !scopeToken.MatchString(scope) {
 			d.bad(p.with("scopes").item(i), "is no scope", "use visible characters without quotes, one scope an item")
@@ -91,6 +93,9 @@ func (d *decoder) mcpAuth(p path, s MCPServer, a *MCPAuth) {
 			d.bad(p.with("issuer").with("token_url"), "is missing", "name the token endpoint of the callers' issuer")
 		}
 	}
+	if slices.Contains(keys.takes, "callers") {
+		d.mcpCallers(p.with("callers"), c, a)
+	}
 	if a.Resource != "" {
 		d.webURL(p.with("resource"), a.Resource)
 	}
@@ -99,9 +104,29 @@ func (d *decoder) mcpAuth(p path, s MCPServer, a *MCPAuth) {
 	}
 }
 
+// mcpCallers: whose tokens a token endpoint is shown is said by name where there is a choice, since it reads them.
+func (d *decoder) mcpCallers(p path, c *Config, a *MCPAuth) {
+	var known []string
+	for _, i := range c.Identity.Issuers {
+		known = append(known, i.Name)
+	}
+	for i, one := range a.Callers {
+		if !slices.Contains(known, one) {
+			d.bad(p.item(i), "there is no "+shown("issuer", one), "known issuers: "+strings.Join(known, ", "))
+		}
+	}
+	switch {
+	case len(a.Callers) > 0 || d.failed(p):
+	case len(known) > 1:
+		d.bad(p, "is missing", "name the issuers whose callers' tokens the token endpoint may be shown; known issuers: "+strings.Join(known, ", "))
+	default:
+		a.Callers = known
+	}
+}
+
 // flowKeys says which keys are missing, and which are another flow's.
 func (d *decoder) flowKeys(p path, flow string, takes, needs []string) {
-	for _, key := range slices.Concat([]string{"secret", "header", "scopes", "resource", "audience", "subject_token_type", "issuer"}, clientKeys) {
+	for _, key := range slices.Concat([]string{"secret", "header", "scopes", "resource", "audience", "subject_token_type", "callers", "issuer"}, clientKeys) {
 		_, written := d.lines[p.with(key).id()]
 		switch {
 		case !written && slices.Contains(needs, key):

@@ -19,11 +19,13 @@ type Assertions struct {
 
 // assertion is one such token. It is inside a function, so that nothing that prints a struct prints it.
 type assertion struct {
-	token func() string
-	until time.Time
+	token  func() string
+	issued time.Time
+	until  time.Time
 }
 
-// Hold takes the token that a principal came with, after it was verified: the newest counts. The anonymous one has none.
+// Hold takes the token that a principal came with, after it was verified: the one that was issued last counts, so that none serves on that was
+// revoked before another was given. The anonymous one has none.
 func (a *Assertions) Hold(p *identity.Principal, token string) {
 	if p == nil || p.IsAnonymous() || token == "" || p.Expires().IsZero() {
 		return
@@ -35,13 +37,13 @@ func (a *Assertions) Hold(p *identity.Principal, token string) {
 		a.all = map[string]assertion{}
 	}
 	had, there := a.all[holder(p)]
-	if there && !p.Expires().After(had.until) {
+	if there && now.Before(had.until) && (p.Issued().Before(had.issued) || p.Issued().Equal(had.issued) && !p.Expires().After(had.until)) {
 		return // an older one, or the same
 	}
 	if !there && len(a.all) >= maxAssertions {
 		a.makeRoom(now)
 	}
-	a.all[holder(p)] = assertion{token: func() string { return token }, until: p.Expires()}
+	a.all[holder(p)] = assertion{token: func() string { return token }, issued: p.Issued(), until: p.Expires()}
 }
 
 // makeRoom forgets those that have ended, or the one that ends first.

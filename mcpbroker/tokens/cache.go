@@ -236,7 +236,7 @@ func (c *Cache) fetch(ctx context.Context, at place, lock *store.Lock, had recor
 	case had.usable(now, false):
 		lock.TTL = badTime
 		return had.token, false, c.Store.Do(ctx, lock)
-	case errors.Is(failed, ErrNobody): // the next call may bring what this one did not
+	case errors.Is(failed, ErrNobody), errors.Is(failed, ErrStranger): // the next call may bring what this one did not
 		return "", false, errors.Join(failed, c.leave(ctx, lock))
 	default:
 		kept = record{issued: now, until: now.Add(badTime)}

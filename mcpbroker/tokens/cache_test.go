@@ -320,6 +320,12 @@ func TestAssertions(t *testing.T) {
 	if got, ok := a.of(holder(sara)); !ok || got != fresh {
 		t.Error("the older one counts")
 	}
+	newer, short := w.person(map[string]any{"sub": "sara", "iat": time.Now().Add(5 * time.Second).Unix(), "exp": time.Now().Add(10 * time.Minute).Unix()})
+	a.Hold(newer, short)
+	a.Hold(later, fresh)
+	if got, ok := a.of(holder(sara)); !ok || got != short {
+		t.Error("one that was issued before it counts, since it ends later")
+	}
 	a.Drop(sara.Key())
 	if _, ok := a.of(holder(sara)); ok {
 		t.Error("it is held still")

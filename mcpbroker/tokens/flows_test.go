@@ -54,6 +54,26 @@ func TestExchange(t *testing.T) {
 	}
 }
 
+// TestStranger: the token of another issuer's caller is shown to no endpoint that is not for that issuer, whatever the flow.
+func TestStranger(t *testing.T) {
+	w := newWorld(t)
+	sara, token := w.person(map[string]any{"sub": "sara"})
+	for _, flow := range []Flow{Exchange{Endpoint: w.as.endpoint()}, OnBehalfOf{Endpoint: w.as.endpoint()}, IDJAG{Issuer: w.as.endpoint(), Server: w.as.endpoint()}} {
+		s := w.source(memory())
+		s.Flow = flow
+		for _, callers := range [][]string{nil, {"partner"}} {
+			s.Callers = callers
+			s.Assertions.Hold(sara, token)
+			if h, err := header(t.Context(), s, sara, false); !errors.Is(err, ErrStranger) || h != "" {
+				t.Errorf("%s for %v: %q %v", flow.name(), callers, h, err)
+			}
+		}
+	}
+	if w.as.exchanges() != 0 {
+		t.Error("an endpoint has seen it")
+	}
+}
+
 func TestOnBehalfOf(t *testing.T) {
 	w := newWorld(t)
 	s := w.source(memory())

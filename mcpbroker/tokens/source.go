@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/yellowjack/yellowjack/internal/identity"
 	"github.com/yellowjack/yellowjack/mcpbroker/relay"
@@ -12,6 +13,9 @@ import (
 
 // ErrNobody is a caller for whom no token can be had: one without a token of an identity provider, or whose token has ended.
 var ErrNobody = errors.New("tokens: there is no token of the caller's to exchange; call again with a new one")
+
+// ErrStranger is a caller of an issuer whose tokens the server's authorization server is not to see.
+var ErrStranger = errors.New("tokens: the caller's issuer is none of those whose tokens are exchanged for this server")
 
 // Source makes the credential of one server. It never sees what goes to the server besides, and no call holds the caller's own token:
 // what goes there can only be made here.
@@ -21,6 +25,9 @@ type Source struct {
 	Want       Want
 	Cache      *Cache
 	Assertions *Assertions
+	// Callers are the issuers, by their names in the configuration, whose tokens may be shown to the flow's endpoint: any other's would
+	// tell it what is not its business.
+	Callers []string
 }
 
 // Header makes the headers of one request. again says that the server did not take what it got before.
@@ -47,6 +54,9 @@ func (s *Source) fetch(ctx context.Context, at place, p *identity.Principal) (gi
 	}
 	if flow, ok := s.Flow.(Code); ok {
 		return s.refresh(ctx, at, flow)
+	}
+	if !slices.Contains(s.Callers, p.Issuer()) {
+		return given{}, ErrStranger
 	}
 	assertion, ok := s.Assertions.of(holder(p))
 	if !ok {

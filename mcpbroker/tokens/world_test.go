@@ -139,7 +139,7 @@ func memory() *Cache {
 func (w *world) source(c *Cache) *Source {
 	return &Source{
 		Server: "github", Flow: Exchange{Endpoint: w.as.endpoint()}, Want: Want{Resource: "https://mcp.example.com/mcp", Scopes: []string{"b", "a"}},
-		Cache: c, Assertions: &Assertions{},
+		Cache: c, Assertions: &Assertions{}, Callers: []string{"corp"},
 	}
 }
 
