@@ -200,7 +200,7 @@ func anthropicContent(blocks []block) ([]anthropicBlock, error) {
 				w.Content = listOf(content)
 			}
 		case thoughtBlock:
-			if !b.sign.signed() {
+			if !b.sign.own() {
 				continue
 			}
 			w = anthropicThought(b)

@@ -1,8 +1,6 @@
 package translate
 
 import (
-	"time"
-
 	"github.com/yellowjack/yellowjack/internal/llm"
 )
 
@@ -106,12 +104,8 @@ func encodeChatAnswer(a *answer) ([]byte, error) {
 	if before != nil {
 		m.Details = append(m.Details, detailOf(before, len(m.Details)))
 	}
-	created := a.created
-	if created == 0 {
-		created = time.Now().Unix()
-	}
 	return write(&chatAnswer{
-		ID: a.id, Object: "chat.completion", Created: created, Model: a.model,
+		ID: a.id, Object: "chat.completion", Created: a.created, Model: a.model,
 		Choices: []chatChoice{{Message: m, Finish: some(chatFinish(a.stop))}}, Usage: chatUsageOf(a.usage),
 	})
 }

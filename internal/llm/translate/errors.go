@@ -22,6 +22,18 @@ func Error(from, to string, status int, body []byte) []byte {
 		if readAnswer(body, &w) == nil {
 			failed = anthropicFailure(w.Error)
 		}
+	case Bedrock:
+		var w bedrockAnswer
+		if readAnswer(body, &w) == nil {
+			failed = &failure{kind: w.Type, message: w.Message}
+		}
+	case Gemini:
+		var w struct {
+			Error raw `json:"error"`
+		}
+		if readAnswer(body, &w) == nil {
+			failed = geminiFailure(w.Error)
+		}
 	case Chat, Responses:
 		var w struct {
 			Error raw `json:"error"`

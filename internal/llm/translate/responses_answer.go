@@ -2,7 +2,6 @@ package translate
 
 import (
 	"strconv"
-	"time"
 )
 
 // responsesID is the id of a response: that of the provider's answer, in the form that the API's clients look for.
@@ -34,11 +33,7 @@ func (a *responsesAnswer) finish(s stop) {
 
 // encodeResponsesAnswer writes a response: each block is an item of its own.
 func encodeResponsesAnswer(a *answer) ([]byte, error) {
-	created := a.created
-	if created == 0 {
-		created = time.Now().Unix()
-	}
-	out := responsesOf(a.id, a.model, created)
+	out := responsesOf(a.id, a.model, a.created)
 	for i := range a.blocks {
 		item, err := outputOf(&a.blocks[i], a.id, i)
 		if err != nil {

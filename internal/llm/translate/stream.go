@@ -8,7 +8,7 @@ import (
 	"github.com/yellowjack/yellowjack/internal/sse"
 )
 
-// Options are what a stream's translation needs besides the dialects.
+// Options are what an answer's translation needs besides the dialects.
 type Options struct {
 	ID       string    // of the answer, where the provider gives none
 	Model    string    // that is asked, where the provider does not say which answers

@@ -11,6 +11,9 @@ const (
 // packed is a signature in a member that has no place for anything beside it. One that is by itself stands as it is; else there
 // is an object, which no provider's signature looks like.
 func (s sign) packed() string {
+	if !s.signed() {
+		return ""
+	}
 	if s.Format == anthropicFormat {
 		s.Format = ""
 	}
@@ -38,3 +41,6 @@ func unpacked(text string) sign {
 
 // signed tells whether a provider would take the thought back.
 func (s sign) signed() bool { return s.Signature != "" || s.Data != "" }
+
+// own tells whether a model of Anthropic's would take the thought back. One that another provider signed is for that alone.
+func (s sign) own() bool { return s.signed() && (s.Format == "" || s.Format == anthropicFormat) }

@@ -64,6 +64,10 @@ func providerOf(name dialect) (provider, bool) {
 		return provider{encodeChatRequest, decodeChatAnswer, newChatDecoder, false}, true
 	case Anthropic:
 		return provider{encodeAnthropicRequest, decodeAnthropicAnswer, newAnthropicDecoder, false}, true
+	case Gemini:
+		return provider{encodeGeminiRequest, decodeGeminiAnswer, newGeminiDecoder, false}, true
+	case Bedrock:
+		return provider{encodeBedrockRequest, decodeBedrockAnswer, newBedrockDecoder, true}, true
 	}
 	return provider{}, false
 }
@@ -115,7 +119,7 @@ func Request(from, to string, doc []byte, model string, stream bool) ([]byte, er
 
 // Whole is an answer of a provider, of the dialect from, for a client of the dialect to. The provider's own error under a status of
 // success is one in the client's shape.
-func Whole(from, to string, doc []byte) ([]byte, error) {
+func Whole(from, to string, doc []byte, o Options) ([]byte, error) {
 	c, p, err := pair(to, from)
 	if err != nil {
 		return nil, err
@@ -129,6 +133,15 @@ func Whole(from, to string, doc []byte) ([]byte, error) {
 	}
 	if a.stop == notYet {
 		return nil, unreadable("has no end")
+	}
+	if a.id == "" {
+		a.id = o.ID
+	}
+	if a.model == "" {
+		a.model = o.Model
+	}
+	if a.created == 0 {
+		a.created = o.Now.Unix()
 	}
 	return c.whole(a)
 }
