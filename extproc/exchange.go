@@ -31,9 +31,12 @@ type exchange struct {
 	phase    phase
 	shape    refuse.Shape
 	surface  surface
-	table    *route.Table // in force when the exchange began
-	finished bool         // the last message was sent: a clean end is safe
-	failed   error        // the stream must end with an error status
+	op       route.Operation // asked of the provider
+	upstream *dialect        // that the provider speaks
+	between  *translation    // nil: the client speaks the same
+	table    *route.Table    // in force when the exchange began
+	finished bool            // the last message was sent: a clean end is safe
+	failed   error           // the stream must end with an error status
 
 	explains  bool // nothing of it goes upstream: it is only asked what would
 	internal  bool // it came by the internal listener: a model call of our own
@@ -202,9 +205,9 @@ func (x *exchange) onRequestBody(body []byte) []reply {
 	if refused != nil {
 		return x.refuse(refused)
 	}
-	upstream, err := x.surface.dialect.apply(wanted, edit)
-	if err != nil {
-		return x.refuse(refuse.New(http.StatusInternalServerError, refuse.Internal, "the request could not be rewritten", "apply: %v", err))
+	upstream, refused := x.write(wanted, edit)
+	if refused != nil {
+		return x.refuse(refused)
 	}
 	x.record.BytesIn = len(plain)
 	authorized, refused := x.authorize(key, upstream)
@@ -247,8 +250,8 @@ func (x *exchange) forward(authorized []header, body []byte, changed bool) reply
 		remove: x.request.unwanted(x.towardsUpstream),
 	}
 	m.set = append(m.set, authorized...)
-	for _, h := range x.surface.dialect.sets {
-		if x.request.get(h.name) == "" {
+	for _, h := range x.upstream.sets {
+		if x.between != nil || x.request.get(h.name) == "" {
 			m.set = append(m.set, h)
 		}
 	}
@@ -269,8 +272,8 @@ func (x *exchange) forward(authorized []header, body []byte, changed bool) reply
 
 // endpoint is the path that is called, with the request's query where the surface has one.
 func (x *exchange) endpoint() string {
-	path := x.target.Endpoint(x.surface.op)
-	if x.surface.forward != "" {
+	path := x.target.Endpoint(x.op)
+	if x.surface.forward != "" && x.between == nil {
 		path += "?" + x.surface.forward
 	}
 	return path
@@ -278,7 +281,7 @@ func (x *exchange) endpoint() string {
 
 // towardsUpstream tells whether a client's header goes upstream: one that all dialects have, or one of this.
 func (x *exchange) towardsUpstream(name string) bool {
-	return towardsUpstream(name) || slices.Contains(x.surface.dialect.passes, name)
+	return towardsUpstream(name) || x.between == nil && slices.Contains(x.surface.dialect.passes, name)
 }
 
 // except leaves out of remove what set sets: Envoy removes after it sets.

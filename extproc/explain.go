@@ -60,10 +60,6 @@ func (x *exchange) explain(p *identity.Principal, body []byte) (out Explanation,
 		return out, refused
 	}
 	out.Parts = x.guard.Explain()
-	upstream, err := x.surface.dialect.apply(wanted, edit)
-	if err != nil {
-		return out, refuse.New(500, refuse.Internal, "the request could not be rewritten", "apply: %v", err)
-	}
-	out.Upstream = upstream
-	return out, nil
+	out.Upstream, refused = x.write(wanted, edit)
+	return out, refused
 }

@@ -148,7 +148,7 @@ func (x *exchange) finishTurn(t llm.Turn) error {
 	if x.guard == nil {
 		return nil
 	}
-	if err := x.guard.Finish(x.ctx, t); err != nil {
+	if err := x.guard.Finish(x.ctx, x.joined(t)); err != nil {
 		if len(t.Calls) == 0 {
 			// A text that could not be written down is one that nobody knows when it comes back.
 			x.s.cfg.Log.Warn("a released text could not be written down", "err", err)

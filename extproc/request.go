@@ -75,11 +75,14 @@ func (x *exchange) parseRequest(body []byte) (*llm.Request, *refuse.Refusal) {
 	if err == nil {
 		return wanted, nil
 	}
-	if field, ok := errors.AsType[*llm.FieldError](err); ok {
+	if field, ok := asField(err); ok {
 		return nil, refuse.New(http.StatusBadRequest, refuse.UnknownField, field.Error(), "request: %v", err)
 	}
 	return nil, refuse.New(http.StatusBadRequest, refuse.MalformedJSON, err.Error(), "request: %v", err)
 }
+
+// asField finds the field that an error names.
+func asField(err error) (*llm.FieldError, bool) { return errors.AsType[*llm.FieldError](err) }
 
 // resolve finds the upstream of the request's model, and of every further model that it names. All must live at the one
 // provider: a list across providers is a fallback chain.
@@ -91,9 +94,9 @@ func (x *exchange) resolve(wanted *llm.Request) (route.Target, []policies.Model,
 	if refused != nil {
 		return route.Target{}, nil, refused
 	}
-	if !target.Speaks(x.surface.op) {
+	if !x.meet(target, wanted) {
 		return route.Target{}, nil, refuse.New(http.StatusBadRequest, refuse.ModelUnknown,
-			"the provider of this model does not speak the API of this path ("+x.surface.op.Dialect()+"); it speaks "+strings.Join(target.Dialects, ", "),
+			"the provider of this model does not speak the API of this path ("+x.surface.op.Dialect()+"), nor is it translated; it speaks "+strings.Join(target.Dialects, ", "),
 			"%s does not speak %s", target.Provider, x.surface.op.Dialect())
 	}
 	named := make([]policies.Model, 1, 1+len(wanted.MoreModels))

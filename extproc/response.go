@@ -42,7 +42,7 @@ func (x *exchange) onResponseHeaders(h headerView, details string, end bool) []r
 		x.response = &relayed{x: x, head: h, status: status}
 	case status != http.StatusOK:
 		return x.refuse(invalid("the provider answered with a status that is no answer", "status %d", status))
-	case kind == x.surface.dialect.stream && x.wanted.Stream:
+	case kind == x.upstream.stream && x.wanted.Stream:
 		if encoded(h) {
 			return x.refuse(invalid("the provider compressed its stream although it was asked not to", "content-encoding %q", clip(h.get("content-encoding"))))
 		}

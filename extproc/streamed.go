@@ -7,6 +7,7 @@ import (
 
 	"github.com/yellowjack/yellowjack/internal/hold"
 	"github.com/yellowjack/yellowjack/internal/llm"
+	"github.com/yellowjack/yellowjack/internal/llm/translate"
 	"github.com/yellowjack/yellowjack/internal/refuse"
 )
 
@@ -16,9 +17,12 @@ const keepaliveAfter = 3 * time.Second
 
 // streamed is an answer in events: each piece goes through the gate, and out comes what may be released.
 type streamed struct {
-	x     *exchange
-	head  headerView
-	gate  gate
+	x    *exchange
+	head headerView
+	gate gate
+
+	translate *translate.Stream // nil: the client speaks the provider's dialect
+
 	spoke time.Time // when the client last heard something
 	begun bool
 	held  bool // the gauge counts this stream's held call
@@ -27,12 +31,12 @@ type streamed struct {
 
 func newStreamed(x *exchange, head headerView) *streamed {
 	l := x.s.cfg.Limits
-	s := &streamed{x: x, head: head, spoke: time.Now()}
+	s := &streamed{x: x, head: head, translate: x.into(), spoke: time.Now()}
 	event := l.EventBytes
-	if x.surface.dialect.echoes {
+	if x.upstream.echoes {
 		event += l.RequestBytes + l.ResponseBytes // and the whole answer, at its end
 	}
-	s.gate = x.surface.dialect.gate(hold.Config{
+	s.gate = x.upstream.gate(hold.Config{
 		MaxHeld: l.HeldBytes, MaxEvent: event, MaxCalls: l.HeldCalls, Choices: x.wanted.Choices,
 		Decide: x.decideCalls, Finish: x.finishTurn, Text: x.textFilter(),
 		Refuse: func(call llm.ToolCall) string { return x.refuseCall(call, call.Malformed, "malformed").Text },
@@ -51,7 +55,11 @@ func (s *streamed) started() bool { return s.begun }
 // begin releases the headers: the content type is a stream's, and everything after them is decided event by event.
 func (s *streamed) begin() []reply {
 	s.begun = true
-	return []reply{answerResponseHeaders(s.x.responseHead(s.head, -1))}
+	m := s.x.responseHead(s.head, -1)
+	if s.x.between != nil {
+		m.set = append(m.set, header{"content-type", s.x.surface.dialect.stream})
+	}
+	return []reply{answerResponseHeaders(m)}
 }
 
 func (s *streamed) body(chunk []byte, end bool) ([]reply, *refuse.Refusal) {
@@ -62,11 +70,13 @@ func (s *streamed) body(chunk []byte, end bool) ([]reply, *refuse.Refusal) {
 	if err == nil && end {
 		released, err = s.gate.Close(released)
 	}
+	released, err = s.say(released, err, end)
 	return s.release(released, err, end, nil)
 }
 
 func (s *streamed) trailers(h headerView) ([]reply, *refuse.Refusal) {
 	released, err := s.gate.Close(nil)
+	released, err = s.say(released, err, true)
 	return s.release(released, err, true, &h)
 }
 

@@ -245,7 +245,7 @@ func headerMap(text string) *corev3.HeaderMap {
 }
 
 // volatile is what differs from run to run.
-var volatile = regexp.MustCompile(`yj_[A-Za-z0-9_-]{34}|call_[0-9a-f]{24}|[$]ref_[a-z2-7]{16}|[A-Z2-7]{26}|[0-9a-f]{32}`)
+var volatile = regexp.MustCompile(`yj_[A-Za-z0-9_-]{34}|call_[0-9a-f]{24}|[$]ref_[a-z2-7]{16}|[A-Z2-7]{26}|[0-9a-f]{32}|\b1[789][0-9]{8}\b`)
 
 // render writes the replies as a person reads them.
 func render(sent []*extprocv3.ProcessingResponse, end error) string {

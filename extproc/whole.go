@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/yellowjack/yellowjack/internal/llm/translate"
 	"github.com/yellowjack/yellowjack/internal/refuse"
 	"github.com/yellowjack/yellowjack/internal/strictjson"
 )
@@ -45,7 +46,7 @@ func (w *whole) release(trailers *headerView) ([]reply, *refuse.Refusal) {
 	if err != nil {
 		return nil, invalid("the provider's answer could not be read", "content-encoding: %v", err)
 	}
-	parsed, err := w.x.surface.dialect.whole(plain, strictjson.Limits{MaxBytes: limits.ResponseBytes, MaxDepth: limits.JSONDepth})
+	parsed, err := w.x.upstream.whole(plain, strictjson.Limits{MaxBytes: limits.ResponseBytes, MaxDepth: limits.JSONDepth})
 	if err != nil {
 		return nil, invalid("the provider's answer could not be read", "answer: %v", err)
 	}
@@ -58,6 +59,12 @@ func (w *whole) release(trailers *headerView) ([]reply, *refuse.Refusal) {
 		return nil, asRefusal(err)
 	}
 	body, turns, err := parsed.rewrite(verdicts, w.x.textFilter())
+	if err == nil {
+		var refused *refuse.Refusal
+		if body, refused = w.x.answered(body); refused != nil {
+			return nil, refused
+		}
+	}
 	for _, turn := range turns {
 		if err == nil {
 			err = w.x.finishTurn(turn)
@@ -112,31 +119,38 @@ func (e *relayed) release(trailers *headerView) ([]reply, *refuse.Refusal) {
 		return nil, invalid("the provider's error could not be read", "an answer under status %d", e.status)
 	}
 	e.sent = true
-	if len(plain) == 0 && trailers == nil {
+	empty := len(plain) == 0
+	var kind []header
+	if t := e.x.between; t != nil {
+		plain, kind = translate.Error(t.provider, t.client, e.status, plain), []header{{"content-type", "application/json"}}
+	}
+	if empty && trailers == nil {
 		// A response that ends with its headers has no body to answer: an immediate response gives it one.
 		e.x.record.Decision = "upstream_error"
-		return e.x.answer(e.status, e.keep(), nil, "upstream_error"), nil
+		return e.x.answer(e.status, append(e.keep(kind == nil), kind...), plain, "upstream_error"), nil
 	}
-	out := []reply{answerResponseHeaders(e.x.responseHead(e.head, len(plain)))}
+	m := e.x.responseHead(e.head, len(plain))
+	m.set = append(m.set, kind...)
+	out := []reply{answerResponseHeaders(m)}
 	e.x.record.Decision = "upstream_error"
 	return e.x.last(out, plain, trailers), nil
 }
 
 // answers tells whether an error's body could be taken for an answer by a client that does not look at the status.
 func (e *relayed) answers(plain []byte) bool {
-	if kind := e.x.surface.dialect.stream; kind != "" && mediaType(e.head.get("content-type")) == kind {
+	if kind := e.x.upstream.stream; kind != "" && mediaType(e.head.get("content-type")) == kind {
 		return true
 	}
 	limits := e.x.s.cfg.Limits
-	parsed, err := e.x.surface.dialect.whole(plain, strictjson.Limits{MaxBytes: limits.ResponseBytes, MaxDepth: limits.JSONDepth})
+	parsed, err := e.x.upstream.whole(plain, strictjson.Limits{MaxBytes: limits.ResponseBytes, MaxDepth: limits.JSONDepth})
 	return err == nil && (!parsed.failed || len(parsed.calls) > 0)
 }
 
-// keep lists the headers of an upstream's empty error that its client needs.
-func (e *relayed) keep() []header {
+// keep lists the headers of an upstream's empty error that its client needs; its kind of content where that is still so.
+func (e *relayed) keep(same bool) []header {
 	var out []header
 	for _, name := range []string{"retry-after", "retry-after-ms", "x-ratelimit-reset", "content-type"} {
-		if v := e.head.get(name); v != "" {
+		if v := e.head.get(name); v != "" && (same || name != "content-type") {
 			out = append(out, header{name, v})
 		}
 	}

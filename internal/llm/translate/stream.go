@@ -157,3 +157,11 @@ func (s *Stream) end() error {
 	}
 	return nil
 }
+
+// WantsUsage tells whether a request of a client's dialect asks for an event with the usage at the end of a stream.
+func WantsUsage(dialect string, doc []byte) bool {
+	var in struct {
+		Options chatOptions `json:"stream_options"`
+	}
+	return dialect == Chat && readAnswer(doc, &in) == nil && in.Options.Usage
+}
