@@ -98,6 +98,7 @@ environment, never from the configuration itself. Logs go to stderr.`,
 		newMCPCmd(),
 		newQuarantineCmd(),
 		newRevokeCmd(),
+		newTokenCmd(),
 		newVersionCmd(),
 	)
 	return root

@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/yellowjack/yellowjack/internal/identity"
-	"github.com/yellowjack/yellowjack/internal/label"
 	"github.com/yellowjack/yellowjack/internal/store"
 )
 
@@ -85,34 +84,39 @@ type place struct {
 	slot, name string
 	principal  string
 	epoch      int64
+	entry      string // what is written down of it (kept.go)
 }
 
 // placeOf names it by all that makes two tokens different.
 func (c *Cache) placeOf(ctx context.Context, p *identity.Principal, server string, flow Flow, w Want) (place, error) {
-	scope, who := label.Scope{Principal: "\x00the broker"}, []string{"", "", "", ""}
+	owner, who := Owner{}, []string{"", "", "", ""}
+	var err error
 	out := place{}
 	if !flow.shared() {
-		scope = label.Scope{Tenant: p.Tenant(), Principal: p.Key()}
+		owner = Owner{Tenant: p.Tenant(), Principal: p.Key()}
 		who = []string{p.Tenant(), p.Key(), p.Actor(), p.Client()}
 		if _, connected := flow.(Code); connected { // what she connects in her browser is for whatever application she calls from
 			who[3] = ""
 		}
 		out.principal = p.Key()
-		var err error
 		if out.epoch, err = c.epoch(ctx, out.principal); err != nil {
 			return place{}, err
 		}
 	}
 	parts := append(who, server, w.Resource, w.Audience, flow.name(), strconv.FormatInt(out.epoch, 10))
-	parts = append(parts, slices.Sorted(slices.Values(w.Scopes))...)
+	scopes := slices.Sorted(slices.Values(w.Scopes))
+	parts = append(parts, scopes...)
 	all := make([][]byte, len(parts))
 	for i, part := range parts {
 		all[i] = []byte(part)
 	}
 	sum := c.Keys.MAC("mcp token", all...)
-	out.slot = c.Keys.Slot(scope)
+	out.slot = c.slot(owner)
 	out.name = out.slot + "t:" + hex.EncodeToString(sum[:])
-	return out, nil
+	out.entry, err = entry{
+		Name: out.name[len(out.slot):], Server: server, Flow: flow.name(), Resource: w.Resource, Audience: w.Audience, Scopes: scopes, Actor: who[2], Application: who[3],
+	}.encode()
+	return out, err
 }
 
 func (c *Cache) epoch(ctx context.Context, principal string) (int64, error) {
@@ -249,7 +253,7 @@ func (c *Cache) fetch(ctx context.Context, at place, lock *store.Lock, had recor
 		return "", false, errors.Join(err, c.leave(ctx, lock))
 	}
 	put := &store.PutOwned{Lock: lock.Key, Owner: lock.Owner, Key: at.name, Value: kept.encode(), TTL: kept.until.Sub(now)}
-	if err := c.Store.Do(ctx, put); err != nil {
+	if err := c.Store.Do(ctx, put, at.written(put.TTL)); err != nil {
 		return "", false, fmt.Errorf("tokens: %w", err)
 	}
 	if failed != nil {

@@ -78,7 +78,7 @@ type bubble struct {
 func newBubble() *bubble {
 	b := &bubble{c: memory(), life: time.Hour}
 	slot := b.c.Keys.Slot(scopeOf("sara"))
-	b.at = place{slot: slot, name: slot + "t:x0", principal: "sara"}
+	b.at = place{slot: slot, name: slot + "t:x0", principal: "sara", entry: "{}"}
 	return b
 }
 

@@ -51,6 +51,7 @@ func (s *Source) Connect(ctx context.Context, p *identity.Principal, code, verif
 		&store.Delete{Key: c.lock}, &store.Delete{Key: at.name + ":l"},
 		&store.Put{Key: c.key, Value: []byte(box.Seal([]byte(got.refresh), keepConnection, c.key)), TTL: keepConnection},
 		&store.Put{Key: at.name, Value: kept.encode(), TTL: kept.until.Sub(now)},
+		at.written(keepConnection),
 	)
 }
 
@@ -60,8 +61,7 @@ func (s *Source) Disconnect(ctx context.Context, p *identity.Principal) error {
 	if err != nil {
 		return err
 	}
-	c := at.connection()
-	return s.Cache.Store.Do(ctx, &store.Delete{Key: c.lock}, &store.Delete{Key: at.name + ":l"}, &store.Delete{Key: c.key}, &store.Delete{Key: at.name})
+	return s.Cache.Store.Do(ctx, at.forget()...)
 }
 
 // Connected tells whether there is something to call the server with.
@@ -74,12 +74,8 @@ func (s *Source) Connected(ctx context.Context, p *identity.Principal) (bool, er
 	if err != nil || had.usable(time.Now(), false) {
 		return err == nil, err
 	}
-	get := &store.Get{Key: at.connection().key}
-	if err := s.Cache.Store.Do(ctx, get); err != nil || !get.Found {
-		return false, err
-	}
-	refresh, err := s.open(at, get.Value)
-	return err == nil && refresh != "", err
+	refresh, err := s.Cache.granted(ctx, at)
+	return refresh != "", err
 }
 
 // person is where a person's connection is. Nobody connects for somebody else.
@@ -95,8 +91,17 @@ func (s *Source) person(ctx context.Context, p *identity.Principal) (Code, place
 	return flow, at, err
 }
 
-func (s *Source) open(at place, sealed []byte) (string, error) {
-	box, err := s.Cache.box()
+// granted is the refresh token at a place; "" where there is none.
+func (c *Cache) granted(ctx context.Context, at place) (string, error) {
+	get := &store.Get{Key: at.connection().key}
+	if err := c.Store.Do(ctx, get); err != nil || !get.Found {
+		return "", err
+	}
+	return c.open(at, get.Value)
+}
+
+func (c *Cache) open(at place, sealed []byte) (string, error) {
+	box, err := c.box()
 	if err != nil {
 		return "", err
 	}
@@ -121,7 +126,7 @@ func (s *Source) refresh(ctx context.Context, at place, flow Code) (given, error
 	if !get.Found {
 		return leave(ErrConnect)
 	}
-	had, err := s.open(at, get.Value)
+	had, err := s.Cache.open(at, get.Value)
 	switch {
 	case err != nil:
 		return leave(err)
@@ -143,7 +148,7 @@ func (s *Source) refresh(ctx context.Context, at place, flow Code) (given, error
 	put := &store.PutOwned{
 		Lock: c.lock, Owner: lock.Owner, Key: c.key, Value: []byte(box.Seal([]byte(next), keepConnection, c.key)), TTL: keepConnection,
 	}
-	if err := s.Cache.Store.Do(ctx, put); err != nil {
+	if err := s.Cache.Store.Do(ctx, put, at.written(keepConnection)); err != nil {
 		return given{}, err
 	}
 	if !put.Stored { // she connected anew, or disconnected, meanwhile

@@ -19,5 +19,6 @@
 // tokens different, her revocation epoch among it, so that nobody is ever given another's, and a new epoch leaves all earlier ones
 // behind. One process fetches for all: within a process callers wait for the same fetch, between processes a lock says who fetches,
 // and what is put after the lock or the epoch has changed is thrown away. A token is renewed before it ends; a failure is remembered
-// for a moment. When the store is away there is no token.
+// for a moment. When the store is away there is no token. What is kept under which name is written down beside it (kept.go), for who
+// has to list or forget it.
 package tokens

@@ -51,7 +51,7 @@ func broker(where string) error {
 	defer func() { _ = kept.Close() }()
 	c := &Cache{Store: store.Sealed(kept, keys), Keys: keys}
 	slot := keys.Slot(scopeOf("sara"))
-	at := place{slot: slot, name: slot + "t:x0", principal: "sara"}
+	at := place{slot: slot, name: slot + "t:x0", principal: "sara", entry: "{}"}
 	flow := Exchange{Endpoint: Endpoint{URL: endpoint, HTTP: http.DefaultClient, Client: Client{ID: "gateway"}}}
 	fmt.Println("ready")
 	_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
