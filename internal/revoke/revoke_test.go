@@ -122,7 +122,7 @@ func TestRevoke(t *testing.T) {
 		}
 		revoke(t, here, "corp|sara")
 		now := epoch(t, here, "corp|sara")
-		if now.Number <= before.Number || now.Own.Before(time.Now()) || now.Own.Sub(time.Now()) >= time.Second || now.Own.Nanosecond() != 0 || !now.Issuer.IsZero() {
+		if now.Number <= before.Number || now.Own.Before(time.Now()) || time.Until(now.Own) >= time.Second || now.Own.Nanosecond() != 0 || !now.Issuer.IsZero() {
 			t.Errorf("%+v at %v", now, time.Now())
 		}
 		if epoch(t, there, "corp|sara").Number != before.Number {
