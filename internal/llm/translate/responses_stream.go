@@ -16,6 +16,7 @@ type responsesEncoder struct {
 	answer  *responsesAnswer
 	id      string
 	open    block
+	text    []byte // of it, so far
 	shown   bool // the open thought's text has begun
 }
 
@@ -128,7 +129,7 @@ const (
 )
 
 func (c *responsesEncoder) begin(dst []byte, b *block) ([]byte, error) {
-	c.open, c.shown = *b, false
+	c.open, c.shown, c.text = *b, false, c.text[:0]
 	item, err := outputOf(b, c.id, len(c.answer.Output))
 	if err != nil {
 		return dst, err
@@ -173,11 +174,7 @@ func (c *responsesEncoder) say(dst []byte, text string) []byte {
 	if text == "" {
 		return dst
 	}
-	if c.open.kind == callBlock {
-		c.open.args = append(c.open.args, text...)
-	} else {
-		c.open.text += text
-	}
+	c.text = append(c.text, text...)
 	if c.open.kind == thoughtBlock && !c.shown {
 		c.shown = true
 		dst = c.piece(dst, "response.reasoning_summary_part.added", ofSummary, func(doc []byte) []byte {
@@ -196,15 +193,17 @@ func (c *responsesEncoder) say(dst []byte, text string) []byte {
 
 func (c *responsesEncoder) close(dst []byte) ([]byte, error) {
 	b := &c.open
+	text := string(c.text)
+	if b.kind == callBlock {
+		b.args = raw(text)
+	} else {
+		b.text = text
+	}
 	item, err := outputOf(b, c.id, len(c.answer.Output))
 	if err != nil {
 		return dst, err
 	}
 	kind, part, member := c.names()
-	text := b.text
-	if b.kind == callBlock {
-		text = string(b.args)
-	}
 	if b.kind != thoughtBlock || c.shown {
 		dst = c.piece(dst, kind+".done", part, func(doc []byte) []byte {
 			doc = llm.AppendQuoted(append(append(append(doc, `,"`...), member...), `":`...), text)
