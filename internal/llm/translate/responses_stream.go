@@ -17,7 +17,7 @@ type responsesEncoder struct {
 	id      string
 	open    block
 	text    []byte // of it, so far
-	shown   bool // the open thought's text has begun
+	shown   bool   // the open thought's text has begun
 }
 
 func newResponsesEncoder(o Options) encoder { return &responsesEncoder{options: o} }
