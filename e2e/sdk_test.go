@@ -105,6 +105,16 @@ func TestPythonDialects(t *testing.T) {
 	script(t, g, python, python, "py/dialects.py")
 }
 
+// TestPythonTranslated runs the Python SDKs against providers that speak another dialect than theirs.
+func TestPythonTranslated(t *testing.T) {
+	g := shared(t)
+	python, err := filepath.Abs("../.tools/venv/bin/python")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script(t, g, python, python, "py/translated.py")
+}
+
 // TestJavaScript runs the JavaScript SDK.
 func TestJavaScript(t *testing.T) {
 	g := shared(t)

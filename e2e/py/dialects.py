@@ -42,12 +42,13 @@ class Messages:
     """Anthropic's Messages."""
 
     error = anthropic.APIStatusError
+    model = "claude/small"
 
     def __init__(self, token, timeout=30):
         self.client = anthropic.Anthropic(base_url=URL, api_key=token, max_retries=0, timeout=timeout)
 
     def ask(self, history, tools=True, stream=False):
-        args = dict(model="claude/small", max_tokens=1000, messages=history)
+        args = dict(model=self.model, max_tokens=1000, messages=history)
         if tools:
             args["tools"] = [{"name": n, "description": n, "input_schema": OBJECT} for n in TOOLS]
         if stream:
@@ -76,12 +77,13 @@ class Responses:
     """OpenAI's Responses."""
 
     error = openai.APIStatusError
+    model = "openai/small"
 
     def __init__(self, token, timeout=30):
         self.client = openai.OpenAI(base_url=URL + "/v1", api_key=token, max_retries=0, timeout=timeout)
 
     def ask(self, history, tools=True, stream=False):
-        args = dict(model="openai/small", input=[i for turn in history for i in (turn if isinstance(turn, list) else [turn])])
+        args = dict(model=self.model, input=[i for turn in history for i in (turn if isinstance(turn, list) else [turn])])
         if tools:
             args["tools"] = [{"type": "function", "name": n, "description": n, "parameters": OBJECT, "strict": False} for n in TOOLS]
         if stream:
@@ -317,8 +319,7 @@ check_held_call.streamed = True
 check_held_call.dialects = (Gemini,) if len(WIRES) == 1 else (Messages, Responses, Gemini)
 
 
-def main():
-    dialects = (Messages, Responses, Gemini, Converse)
+def main(dialects):
     checks = [f for name, f in sorted(globals().items()) if name.startswith("check_")]
     failed = n = 0
     for dialect in dialects:
@@ -344,4 +345,5 @@ def main():
     return 1 if failed else 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main((Messages, Responses, Gemini, Converse)))
