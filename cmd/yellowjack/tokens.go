@@ -28,8 +28,8 @@ func newCredentials(p parts) *credentials {
 	return out
 }
 
-// subjectTypes are the words of auth.subject_token_type.
-var subjectTypes = map[string]string{"": "", "access_token": tokens.AccessToken, "id_token": tokens.IDToken, "jwt": tokens.JWT}
+// tokenTypes are the words of auth.subject_token_type and auth.actor_token_type.
+var tokenTypes = map[string]string{"": "", "access_token": tokens.AccessToken, "id_token": tokens.IDToken, "jwt": tokens.JWT}
 
 // source makes the source of a server's credential.
 func (c *credentials) source(name string, s conf.MCPServer, client *http.Client) (*tokens.Source, error) {
@@ -45,12 +45,16 @@ func (c *credentials) source(name string, s conf.MCPServer, client *http.Client)
 	case conf.FlowClientCredentials:
 		out.Flow = tokens.Own{Endpoint: endpoint}
 	case conf.FlowExchange:
-		out.Flow = tokens.Exchange{Endpoint: endpoint, Subject: subjectTypes[a.SubjectTokenType]}
+		flow := tokens.Exchange{Endpoint: endpoint, Subject: tokenTypes[a.SubjectTokenType], ActorType: tokenTypes[a.ActorTokenType]}
+		if !a.ActorToken.IsZero() {
+			flow.Actor = a.ActorToken.Reveal
+		}
+		out.Flow = flow
 	case conf.FlowOnBehalfOf:
 		out.Flow = tokens.OnBehalfOf{Endpoint: endpoint}
 	case conf.FlowIDJAG:
 		out.Want.Audience = ""
-		out.Flow = tokens.IDJAG{Issuer: endpointOf(a.Issuer, client), Subject: subjectTypes[a.SubjectTokenType], Audience: a.Audience, Server: endpoint}
+		out.Flow = tokens.IDJAG{Issuer: endpointOf(a.Issuer, client), Subject: tokenTypes[a.SubjectTokenType], Audience: a.Audience, Server: endpoint}
 	default:
 		return nil, fmt.Errorf("auth.flow %q is not built", a.Flow) // the configuration's check has said so
 	}
@@ -59,6 +63,9 @@ func (c *credentials) source(name string, s conf.MCPServer, client *http.Client)
 
 func endpointOf(c conf.MCPClient, client *http.Client) tokens.Endpoint {
 	out := tokens.Endpoint{URL: c.TokenURL, HTTP: client, Client: tokens.Client{ID: c.ClientID, InForm: c.SecretIn == "form", KeyID: c.KeyID}}
+	if c.AuthorizationServer != "" {
+		out.Server = &tokens.Server{Issuer: c.AuthorizationServer, HTTP: client}
+	}
 	if !c.ClientSecret.IsZero() {
 		out.Client.Secret = c.ClientSecret.Reveal
 	}

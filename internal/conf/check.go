@@ -38,6 +38,7 @@ func (d *decoder) check(c *Config) {
 	d.roots(path{"store_ca_file"}, c.StoreCAFile)
 	d.quarantine(c)
 	d.mcp(c)
+	d.events(c)
 }
 
 // bad reports something wrong at a key.

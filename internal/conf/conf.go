@@ -135,6 +135,8 @@ type Issuer struct {
 	Claims       Claims   `yaml:"claims"`
 	EmailDomains []string `yaml:"email_domains"`
 	Tenants      []string `yaml:"tenants"`
+	// Events is what it tells of its users; nil is nothing.
+	Events *IssuerEvents `yaml:"events"`
 }
 
 // Claims says which claim of an issuer's token holds what; dotted paths reach into objects.

@@ -21,6 +21,9 @@ type MCPAuth struct {
 	Audience string `yaml:"audience"`
 	// SubjectTokenType is what callers' tokens are; empty is what the flow expects.
 	SubjectTokenType string `yaml:"subject_token_type" enum:"access_token,id_token,jwt"`
+	// ActorToken is the broker's own token, of token-exchange, for authorization servers that write into a token who acts.
+	ActorToken     Secret `yaml:"actor_token"`
+	ActorTokenType string `yaml:"actor_token_type" enum:"access_token,id_token,jwt"`
 	// Callers are the issuers whose callers' tokens are shown to the token endpoint; empty is the only one that there is.
 	Callers []string `yaml:"callers"`
 	// Issuer is the callers' issuer, of id-jag.
@@ -29,7 +32,10 @@ type MCPAuth struct {
 
 // MCPClient is a token endpoint, and who the broker is there.
 type MCPClient struct {
-	TokenURL     string `yaml:"token_url"`
+	TokenURL string `yaml:"token_url"`
+	// AuthorizationServer is the issuer identifier of a server that says itself where its token endpoint is.
+	AuthorizationServer string `yaml:"authorization_server"`
+
 	ClientID     string `yaml:"client_id"`
 	ClientSecret Secret `yaml:"client_secret"`
 	// SecretIn is where the secret stands.
@@ -52,16 +58,16 @@ const (
 var laterFlows = []string{"authorization-code", "jwt-bearer"}
 
 // clientKeys say who the broker is.
-var clientKeys = []string{"token_url", "client_id", "client_secret", "secret_in", "private_key", "key_id"}
+var clientKeys = []string{"token_url", "authorization_server", "client_id", "client_secret", "secret_in", "private_key", "key_id"}
 
 // flowKeys are what each flow takes, and needs, besides flow.
 var flowKeys = map[string]struct{ takes, needs []string }{
 	FlowStatic:            {[]string{"secret", "header"}, []string{"secret"}},
-	FlowClientCredentials: {slices.Concat(clientKeys, []string{"scopes", "resource", "audience"}), []string{"token_url", "client_id"}},
-	FlowExchange:          {slices.Concat(clientKeys, []string{"scopes", "resource", "audience", "subject_token_type", "callers"}), []string{"token_url"}},
-	FlowOnBehalfOf:        {slices.Concat(clientKeys, []string{"scopes", "callers"}), []string{"token_url", "client_id", "scopes"}},
+	FlowClientCredentials: {slices.Concat(clientKeys, []string{"scopes", "resource", "audience"}), []string{"client_id"}},
+	FlowExchange:          {slices.Concat(clientKeys, []string{"scopes", "resource", "audience", "subject_token_type", "callers", "actor_token", "actor_token_type"}), nil},
+	FlowOnBehalfOf:        {slices.Concat(clientKeys, []string{"scopes", "callers"}), []string{"client_id", "scopes"}},
 	FlowIDJAG: {
-		slices.Concat(clientKeys, []string{"scopes", "resource", "audience", "subject_token_type", "callers", "issuer"}), []string{"token_url", "client_id", "audience", "issuer"},
+		slices.Concat(clientKeys, []string{"scopes", "resource", "audience", "subject_token_type", "callers", "issuer"}), []string{"client_id", "audience", "issuer"},
 	},
 }
 
@@ -86,12 +92,12 @@ func (d *decoder) mcpAuth(p path, c *Config, s MCPServer, a *MCPAuth) {
 	}
 	d.flowKeys(p, a.Flow, keys.takes, keys.needs)
 	d.readable(p.with("secret"), a.Secret)
-	d.mcpClient(p, s, &a.MCPClient, a.Flow == FlowClientCredentials || a.Flow == FlowOnBehalfOf)
-	if a.Flow == FlowIDJAG {
+	d.readable(p.with("actor_token"), a.ActorToken)
+	if a.Flow != FlowStatic {
+		d.mcpClient(p, s, &a.MCPClient, a.Flow == FlowClientCredentials || a.Flow == FlowOnBehalfOf)
+	}
+	if at := p.with("issuer"); a.Flow == FlowIDJAG && d.lines[at.id()] > 0 && !d.failed(at) {
 		d.mcpClient(p.with("issuer"), s, &a.Issuer, false)
-		if a.Issuer.TokenURL == "" && !d.failed(p.with("issuer")) {
-			d.bad(p.with("issuer").with("token_url"), "is missing", "name the token endpoint of the callers' issuer")
-		}
 	}
 	if slices.Contains(keys.takes, "callers") {
 		d.mcpCallers(p.with("callers"), c, a)
@@ -126,7 +132,7 @@ func (d *decoder) mcpCallers(p path, c *Config, a *MCPAuth) {
 
 // flowKeys says which keys are missing, and which are another flow's.
 func (d *decoder) flowKeys(p path, flow string, takes, needs []string) {
-	for _, key := range slices.Concat([]string{"secret", "header", "scopes", "resource", "audience", "subject_token_type", "callers", "issuer"}, clientKeys) {
+	for _, key := range slices.Concat([]string{"secret", "header", "scopes", "resource", "audience", "subject_token_type", "callers", "actor_token", "actor_token_type", "issuer"}, clientKeys) {
 		_, written := d.lines[p.with(key).id()]
 		switch {
 		case !written && slices.Contains(needs, key):
@@ -145,8 +151,15 @@ func (d *decoder) mcpClient(p path, s MCPServer, c *MCPClient, needed bool) {
 			d.bad(p.with("private_key"), err.Error(), "name the file of a PKCS #8 key in PEM")
 		}
 	}
-	if c.TokenURL != "" {
+	switch {
+	case c.TokenURL != "" && c.AuthorizationServer != "":
+		d.bad(p.with("authorization_server"), "stands beside a token_url", "keep one of the two")
+	case c.TokenURL != "":
 		d.mcpURL(p.with("token_url"), s, c.TokenURL)
+	case c.AuthorizationServer != "":
+		d.mcpURL(p.with("authorization_server"), s, c.AuthorizationServer)
+	case !d.failed(p.with("token_url")) && !d.failed(p.with("authorization_server")):
+		d.bad(p.with("token_url"), "is missing", "name the token endpoint, or by authorization_server the issuer that says where it is")
 	}
 	secret, key := d.lines[p.with("client_secret").id()] > 0, d.lines[p.with("private_key").id()] > 0
 	switch {

@@ -8,7 +8,7 @@
 // A Flow (flows.go) is how a token is had: token exchange (RFC 8693), Entra's on-behalf-of, an identity assertion grant (ID-JAG: an
 // exchange at her issuer, then RFC 7523 at the server's authorization server), or the broker's own client credentials. The broker says
 // who it is by a secret or by a signed assertion (client.go, RFC 7523). Every request names the resource that the token is for
-// (RFC 8707).
+// (RFC 8707). Where an endpoint is, the configuration says, or an authorization server that the configuration names (discovery.go).
 //
 // The flow Code (code.go) has another start: the person grants the access herself, in her browser. What she granted is a connection
 // (connection.go): a refresh token, sealed under a key of its own and kept beside her tokens under a name of the same making. It is

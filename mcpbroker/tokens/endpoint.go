@@ -34,6 +34,7 @@ const (
 // Endpoint is a token endpoint, and who the broker is there.
 type Endpoint struct {
 	URL    string
+	Server *Server // says where it is, where URL is empty
 	Client Client
 	HTTP   *http.Client // of package dial; it follows no redirect
 }
@@ -49,11 +50,18 @@ type given struct {
 
 // ask posts a grant.
 func (e *Endpoint) ask(ctx context.Context, form url.Values) (given, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, e.URL, nil)
+	at := e.URL
+	if at == "" && e.Server != nil {
+		var err error
+		if at, err = e.Server.endpoint(ctx); err != nil {
+			return given{}, err
+		}
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, at, nil)
 	if err != nil {
 		return given{}, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
-	if err := e.Client.authenticate(r, form, e.URL); err != nil {
+	if err := e.Client.authenticate(r, form, at); err != nil {
 		return given{}, err
 	}
 	body := form.Encode()
@@ -63,13 +71,7 @@ func (e *Endpoint) ask(ctx context.Context, form url.Values) (given, error) {
 	began := time.Now()
 	resp, err := e.HTTP.Do(r)
 	if err != nil {
-		if ctx.Err() != nil {
-			return given{}, ctx.Err()
-		}
-		if failed, ok := errors.AsType[*url.Error](err); ok {
-			err = failed.Err // without the URL
-		}
-		return given{}, fmt.Errorf("%w: %w", ErrUnreachable, err)
+		return given{}, unreachable(ctx, err)
 	}
 	defer resp.Body.Close()
 	doc, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
@@ -89,6 +91,17 @@ func (e *Endpoint) ask(ctx context.Context, form url.Values) (given, error) {
 		return given{}, err
 	}
 	return read(doc, began)
+}
+
+// unreachable says why a request failed, without its URL.
+func unreachable(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		err = failed.Err
+	}
+	return fmt.Errorf("%w: %w", ErrUnreachable, err)
 }
 
 var answerNames = strictjson.NewNames("access_token", "token_type", "expires_in", "refresh_token", "scope", "issued_token_type", "id_token", "error") //nolint:gochecknoglobals // a constant in all but syntax

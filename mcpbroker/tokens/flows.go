@@ -66,10 +66,13 @@ func (f Own) fetch(ctx context.Context, _ string, w Want) (given, error) {
 	return bearer(f.Endpoint.ask(ctx, w.form(grantClient)))
 }
 
-// Exchange is a token for the person, in exchange for hers (RFC 8693). Who acts is the broker, as it authenticates.
+// Exchange is a token for the person, in exchange for hers (RFC 8693). Who acts is the broker: as it authenticates or, for authorization
+// servers that want to write it into the token (act), as a token of its own says.
 type Exchange struct {
-	Endpoint Endpoint
-	Subject  string // the type of her token; default AccessToken
+	Endpoint  Endpoint
+	Subject   string                 // the type of her token; default AccessToken
+	Actor     func() (string, error) // the broker's own token, read anew for each request; nil: there is none
+	ActorType string                 // its type; default JWT
 }
 
 func (Exchange) name() string { return "token-exchange" }
@@ -79,6 +82,14 @@ func (f Exchange) fetch(ctx context.Context, assertion string, w Want) (given, e
 	form.Set("subject_token", assertion)
 	form.Set("subject_token_type", or(f.Subject, AccessToken))
 	form.Set("requested_token_type", AccessToken)
+	if f.Actor != nil {
+		actor, err := f.Actor()
+		if err != nil {
+			return given{}, fmt.Errorf("tokens: the actor's token %w", err)
+		}
+		form.Set("actor_token", actor)
+		form.Set("actor_token_type", or(f.ActorType, JWT))
+	}
 	return bearer(f.Endpoint.ask(ctx, form))
 }
 
