@@ -21,6 +21,8 @@ const brokerCluster = "yellowjack_mcpbroker"
 var brokerPaths = [...]struct{ name, path string }{
 	{"mcp", `/mcp(/[^/]+)?`},
 	{"mcp-metadata", `/\.well-known/oauth-protected-resource(/mcp(/[^/]+)?)?`},
+	{"connect", `/connect/.*`}, // the page on which a person connects her accounts
+	{"events", `/events/.*`},   // what issuers tell of their users
 }
 
 // brokerRoutes lead to the broker, which verifies and decides for itself: the ext_proc service is not asked, so that a long stream

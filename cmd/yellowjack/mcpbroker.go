@@ -156,11 +156,15 @@ func (g *guard) startBroker(ctx context.Context, cfg *conf.Config, parts parts) 
 	if err != nil {
 		return err
 	}
+	front, err := withEvents(cfg, parts, handler)
+	if err != nil {
+		return err
+	}
 	listener, err := extproc.Listen(ctx, cfg.MCP.Listen)
 	if err != nil {
 		return fmt.Errorf("mcp.listen: %w", err)
 	}
-	g.serveBroker(broker, handler, listener, parts.log)
+	g.serveBroker(broker, front, listener, parts.log)
 	return nil
 }
 
