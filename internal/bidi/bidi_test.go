@@ -53,6 +53,24 @@ var methods = map[string]Handler{
 			}
 		}
 	},
+	// Rouse waits for ever, unless it is interrupted; then it answers with what Recv said, and with the message that had come.
+	"/t/Rouse": func(s *Stream) error {
+		go s.Interrupt()
+		_, err := s.Recv(time.Hour)
+		if !errors.Is(err, ErrWait) {
+			return status.Errorf(codes.Internal, "the first: %v", err)
+		}
+		m, err := s.Recv(time.Minute)
+		if err != nil {
+			return status.Errorf(codes.Internal, "the second: %v", err)
+		}
+		s.Interrupt()
+		s.Interrupt() // once is enough
+		if _, err := s.Recv(time.Hour); !errors.Is(err, ErrWait) {
+			return status.Errorf(codes.Internal, "the third: %v", err)
+		}
+		return Send(s, []raw{m})
+	},
 	"/t/Fail":  func(*Stream) error { return status.Error(codes.Aborted, "100% of it: é\n") },
 	"/t/Panic": func(*Stream) error { panic("broken") },
 	"/t/Wait": func(s *Stream) error {
@@ -350,5 +368,21 @@ func TestDrain(t *testing.T) {
 func TestConfig(t *testing.T) {
 	if _, err := New(Config{}); err == nil {
 		t.Error("a server without methods")
+	}
+}
+
+// TestInterrupt: a Recv that waits, or the next one, returns when it is interrupted, and no message is lost by that.
+func TestInterrupt(t *testing.T) {
+	_, client := serve(t, nil)
+	stream, err := client.NewStream(t.Context(), bidiDesc, "/t/Rouse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent, got := []byte("what came"), []byte(nil)
+	if err := stream.SendMsg(&sent); err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.RecvMsg(&got); err != nil || string(got) != "what came" {
+		t.Errorf("%q %v", got, err)
 	}
 }

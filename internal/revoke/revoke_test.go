@@ -452,3 +452,26 @@ func TestMany(t *testing.T) {
 		}
 	})
 }
+
+// BenchmarkEpoch is what each request pays: among many revocations, for a principal with three handles.
+func BenchmarkEpoch(b *testing.B) {
+	s := newWorld().service(b)
+	defer s.Close()
+	if _, err := s.Epoch([]string{"corp|sara"}); err != nil {
+		b.Fatal(err)
+	}
+	for i := range 10 {
+		var all []string
+		for n := range 1000 {
+			all = append(all, fmt.Sprintf("corp|%d", i*1000+n))
+		}
+		revoke(b, s, all...)
+	}
+	handles := []string{"corp|sara", "@sara@example.com", "corp~0b5d7c0e-7f4e-4f0e-b9c0-0d5a7c0e7f4e"}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.Epoch(handles); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
