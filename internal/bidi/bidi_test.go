@@ -53,19 +53,18 @@ var methods = map[string]Handler{
 			}
 		}
 	},
-	// Rouse waits for ever, unless it is interrupted; then it answers with what Recv said, and with the message that had come.
+	// Rouse is interrupted before and while it waits, and answers with the message that came in between.
 	"/t/Rouse": func(s *Stream) error {
-		go s.Interrupt()
-		_, err := s.Recv(time.Hour)
-		if !errors.Is(err, ErrWait) {
+		s.Interrupt()
+		s.Interrupt() // once is enough
+		if _, err := s.Recv(time.Hour); !errors.Is(err, ErrWait) {
 			return status.Errorf(codes.Internal, "the first: %v", err)
 		}
 		m, err := s.Recv(time.Minute)
 		if err != nil {
 			return status.Errorf(codes.Internal, "the second: %v", err)
 		}
-		s.Interrupt()
-		s.Interrupt() // once is enough
+		go s.Interrupt() // nothing more comes
 		if _, err := s.Recv(time.Hour); !errors.Is(err, ErrWait) {
 			return status.Errorf(codes.Internal, "the third: %v", err)
 		}
