@@ -112,7 +112,23 @@ func (x *exchange) answered(body []byte) ([]byte, *refuse.Refusal) {
 	if err != nil {
 		return nil, invalid("the provider's answer cannot be said in the API of this path", "%v", err)
 	}
+	x.told(translate.Thoughts(x.between.client, out))
 	return out, nil
+}
+
+// told writes down what a model thought, as the client will send it back: with what the provider's dialect has in another place. What
+// could not be written down is one that nobody knows when it comes back.
+func (x *exchange) told(thoughts []string) {
+	if x.guard == nil || len(thoughts) == 0 {
+		return
+	}
+	t := llm.Turn{}
+	for _, text := range thoughts {
+		t.Texts = append(t.Texts, llm.TurnText{Member: "reasoning", Shown: text, Said: text})
+	}
+	if err := x.guard.Finish(x.ctx, t); err != nil {
+		x.s.cfg.Log.Warn("a released thought could not be written down", "err", err)
+	}
 }
 
 // named are the options with an id for answers that have none.
@@ -145,6 +161,7 @@ func (s *streamed) say(released []byte, err error, end bool) ([]byte, error) {
 	if broken == nil && err == nil && end {
 		out, broken = s.translate.Close(out)
 	}
+	s.x.told(s.translate.Thoughts())
 	if err == nil && broken != nil {
 		err = invalid("the provider's answer cannot be said in the API of this path", "%v", broken)
 	}

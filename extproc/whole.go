@@ -59,12 +59,6 @@ func (w *whole) release(trailers *headerView) ([]reply, *refuse.Refusal) {
 		return nil, asRefusal(err)
 	}
 	body, turns, err := parsed.rewrite(verdicts, w.x.textFilter())
-	if err == nil {
-		var refused *refuse.Refusal
-		if body, refused = w.x.answered(body); refused != nil {
-			return nil, refused
-		}
-	}
 	for _, turn := range turns {
 		if err == nil {
 			err = w.x.finishTurn(turn)
@@ -72,6 +66,10 @@ func (w *whole) release(trailers *headerView) ([]reply, *refuse.Refusal) {
 	}
 	if err != nil {
 		return nil, asRefusal(err)
+	}
+	body, refused := w.x.answered(body)
+	if refused != nil {
+		return nil, refused
 	}
 	w.sent = true
 	out := []reply{answerResponseHeaders(w.x.responseHead(w.head, len(body)))}

@@ -209,6 +209,10 @@ type anthropicEncoder struct {
 	open    kind
 	pending bool // the open thought has not been begun
 	begun   bool // the message has
+
+	thinks anthropicBlock // the open thought, as a client puts it together
+	text   []byte         // of it
+	told   []string
 }
 
 func newAnthropicEncoder(o Options) encoder { return &anthropicEncoder{options: o} }
@@ -265,6 +269,7 @@ func (c *anthropicEncoder) begin(dst []byte, b *block) ([]byte, error) {
 	case callBlock:
 		return c.first(dst, &anthropicBlock{Type: "tool_use", ID: b.id, Name: b.tool, Input: raw("{}")})
 	case thoughtBlock:
+		c.thinks, c.text = anthropicBlock{Type: "thinking"}, c.text[:0]
 		return dst, nil
 	}
 	return dst, unreadable("has a block that is no text")
@@ -298,14 +303,15 @@ func (c *anthropicEncoder) say(dst []byte, text string) ([]byte, error) {
 	case callBlock:
 		return c.delta(dst, "input_json_delta", "partial_json", text), nil
 	case thoughtBlock:
-		dst, err := c.thinks(dst)
+		dst, err := c.beginThought(dst)
+		c.text = append(c.text, text...)
 		return c.delta(dst, "thinking_delta", "thinking", text), err
 	}
 	return c.delta(dst, "text_delta", "text", text), nil
 }
 
-// thinks begins a thought, unless it has begun.
-func (c *anthropicEncoder) thinks(dst []byte) ([]byte, error) {
+// beginThought begins a thought, unless it has begun.
+func (c *anthropicEncoder) beginThought(dst []byte) ([]byte, error) {
 	if !c.pending {
 		return dst, nil
 	}
@@ -315,24 +321,34 @@ func (c *anthropicEncoder) thinks(dst []byte) ([]byte, error) {
 func (c *anthropicEncoder) sign(dst []byte, s sign) ([]byte, error) {
 	if s.Data != "" && c.pending {
 		b := anthropicThought(&block{kind: thoughtBlock, sign: s})
+		c.thinks = b
 		return c.first(dst, &b)
 	}
-	dst, err := c.thinks(dst)
+	dst, err := c.beginThought(dst)
 	if err != nil {
 		return dst, err
 	}
+	c.thinks.Signature = some(s.packed())
 	return c.delta(dst, "signature_delta", "signature", s.packed()), nil
 }
 
 func (c *anthropicEncoder) close(dst []byte) ([]byte, error) {
-	dst, err := c.thinks(dst)
+	dst, err := c.beginThought(dst)
 	if err != nil {
 		return dst, err
 	}
 	dst = sse.AppendEvent(dst, "content_block_stop", append(c.head("content_block_stop"), '}'))
 	c.index++
+	if c.open == thoughtBlock {
+		c.thinks.Thinking = some(string(c.text))
+		if text := c.thinks.thought(); text != "" {
+			c.told = append(c.told, text)
+		}
+	}
 	return dst, nil
 }
+
+func (c *anthropicEncoder) thoughts() []string { return c.told }
 
 func (c *anthropicEncoder) stop(dst []byte, e event) ([]byte, error) {
 	usage, err := write(anthropicUsageOf(e.usage))

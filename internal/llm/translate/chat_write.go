@@ -15,6 +15,8 @@ type chatEncoder struct {
 	format  string // of the thought
 	before  *block // a signature of what follows
 	details int
+	kept    []chatKept // what the details say so far
+	told    []string
 	calls   int
 	texts   [refusalBlock + 1]bool // that something was said
 	parted  bool                   // the next text is another one
@@ -126,9 +128,12 @@ func (c *chatEncoder) say(dst []byte, text string) []byte {
 	case thoughtBlock:
 		delta = llm.AppendQuoted([]byte(`{"reasoning":`), text)
 		delta = llm.AppendQuoted(append(delta, `,"reasoning_details":[{"type":"reasoning.text","text":`...), bare)
-		if c.format != "" {
+		if k := c.keep(); len(k.text) == 0 && c.format != "" { // once, since clients put the pieces' texts together
+			k.format = c.format
 			delta = llm.AppendQuoted(append(delta, `,"format":`...), c.format)
 		}
+		k := c.keep()
+		k.text = append(k.text, bare...)
 		delta = strconv.AppendInt(append(delta, `,"index":`...), int64(c.details), 10)
 		delta = append(delta, "}]"...)
 	default:
@@ -145,7 +150,11 @@ func (c *chatEncoder) sign(dst []byte, s sign) ([]byte, error) {
 		return dst, nil
 	}
 	d := detailOf(b, c.details)
-	d.Text.set = d.Type == "reasoning.text"
+	k := c.keep()
+	if len(k.text) > 0 {
+		d.Text, d.Format = optional[string]{}, optional[string]{}
+	}
+	k.more = append(k.more, d)
 	return c.deltaOf(dst, &chatSaid{Details: []chatDetail{d}})
 }
 
@@ -153,8 +162,11 @@ func (c *chatEncoder) sign(dst []byte, s sign) ([]byte, error) {
 func (c *chatEncoder) flush(dst []byte) ([]byte, error) {
 	b := c.before
 	c.before = nil
+	d := detailOf(b, c.details)
+	k := c.keep()
+	k.more = append(k.more, d)
 	c.details++
-	return c.deltaOf(dst, &chatSaid{Details: []chatDetail{detailOf(b, c.details-1)}})
+	return c.deltaOf(dst, &chatSaid{Details: []chatDetail{d}})
 }
 
 func (c *chatEncoder) stop(dst []byte, e event) ([]byte, error) {
@@ -163,6 +175,9 @@ func (c *chatEncoder) stop(dst []byte, e event) ([]byte, error) {
 		if dst, err = c.flush(dst); err != nil {
 			return dst, err
 		}
+	}
+	if err := c.tell(); err != nil {
+		return dst, err
 	}
 	dst = c.delta(dst, []byte("{}"), chatFinish(e.stop))
 	u := chatUsageOf(e.usage)
@@ -176,3 +191,57 @@ func (c *chatEncoder) stop(dst []byte, e event) ([]byte, error) {
 	dst = append(append(append(dst, "data: "...), c.head...), `,"choices":[],"usage":`...)
 	return append(append(dst, doc...), "}\n\n"...), nil
 }
+
+// chatKept is a detail as a client has it that puts the pieces of one index together.
+type chatKept struct {
+	text   []byte
+	format string
+	more   []chatDetail
+}
+
+// keep is the detail that is being written.
+func (c *chatEncoder) keep() *chatKept {
+	for len(c.kept) <= c.details {
+		c.kept = append(c.kept, chatKept{})
+	}
+	return &c.kept[c.details]
+}
+
+// tell says how the details will come back: the members of each in the order in which they came.
+func (c *chatEncoder) tell() error {
+	doc := []byte{'['}
+	for i, k := range c.kept {
+		first := chatDetail{Type: "reasoning.text", Text: some(string(k.text)), Index: some(i)}
+		if k.format != "" {
+			first.Format = some(k.format)
+		}
+		if len(k.text) == 0 {
+			if len(k.more) == 0 {
+				continue
+			}
+			first = k.more[0]
+		}
+		if len(doc) > 1 {
+			doc = append(doc, ',')
+		}
+		piece, err := write(&first)
+		if err != nil {
+			return err
+		}
+		doc = append(doc, piece...)
+		if len(k.text) > 0 {
+			for _, d := range k.more {
+				if d.Signature.set {
+					doc = llm.AppendQuoted(append(doc[:len(doc)-1], `,"signature":`...), d.Signature.value)
+					doc = append(doc, '}')
+				}
+			}
+		}
+	}
+	if doc = append(doc, ']'); len(doc) > len("[]") {
+		c.told = append(c.told, asRead(doc))
+	}
+	return nil
+}
+
+func (c *chatEncoder) thoughts() []string { return c.told }

@@ -18,6 +18,7 @@ type responsesEncoder struct {
 	open    block
 	text    []byte // of it, so far
 	shown   bool   // the open thought's text has begun
+	told    []string
 }
 
 func newResponsesEncoder(o Options) encoder { return &responsesEncoder{options: o} }
@@ -236,5 +237,10 @@ func (c *responsesEncoder) close(dst []byte) ([]byte, error) {
 		return dst, err
 	}
 	c.answer.Output = append(c.answer.Output, item)
+	if item.Encrypted != "" {
+		c.told = append(c.told, item.Encrypted)
+	}
 	return dst, nil
 }
+
+func (c *responsesEncoder) thoughts() []string { return c.told }

@@ -27,6 +27,7 @@ type Stream struct {
 	text  *sse.Reader
 	aws   *awsevent.Reader
 	dst   []byte
+	told  int  // of the thoughts
 	over  bool // the last event was written
 	err   error
 	write func(event) error
@@ -156,6 +157,18 @@ func (s *Stream) end() error {
 		return unreadable("has no end")
 	}
 	return nil
+}
+
+// Thoughts are those of Thoughts that were written since it was last asked.
+func (s *Stream) Thoughts() []string {
+	t, ok := s.out.(thoughtful)
+	if !ok {
+		return nil
+	}
+	all := t.thoughts()
+	out := all[s.told:]
+	s.told = len(all)
+	return out
 }
 
 // WantsUsage tells whether a request of a client's dialect asks for an event with the usage at the end of a stream.

@@ -1,6 +1,10 @@
 package translate
 
-import "github.com/go-json-experiment/json"
+import (
+	"github.com/go-json-experiment/json"
+
+	"github.com/yellowjack/yellowjack/internal/llm"
+)
 
 // The formats of signatures, as OpenRouter names them in reasoning_details.
 const (
@@ -44,3 +48,71 @@ func (s sign) signed() bool { return s.Signature != "" || s.Data != "" }
 
 // own tells whether a model of Anthropic's would take the thought back. One that another provider signed is for that alone.
 func (s sign) own() bool { return s.signed() && (s.Format == "" || s.Format == anthropicFormat) }
+
+// asRead is a value as the view of a client's dialect reads it when it comes back: the strings in it.
+func asRead(v raw) string {
+	r := llm.Request{Doc: v}
+	return string(r.Text(llm.Part{Kind: llm.ReasoningPart, Span: llm.Span{End: len(v)}}))
+}
+
+// thoughtful is an encoder that tells how what a model thought will come back.
+type thoughtful interface{ thoughts() []string }
+
+// Thoughts are what a model thought in a whole answer of a client's dialect, each as its view will read it when the client sends it
+// back, where that is not the bare text: a signature, or what holds one.
+func Thoughts(dialect string, doc []byte) []string {
+	var out []string
+	switch dialect {
+	case Chat:
+		var in struct {
+			Choices []struct {
+				Message struct {
+					Details raw `json:"reasoning_details"`
+				} `json:"message"`
+			} `json:"choices"`
+		}
+		if readAnswer(doc, &in) == nil {
+			for _, c := range in.Choices {
+				if present(c.Message.Details) {
+					out = append(out, asRead(c.Message.Details))
+				}
+			}
+		}
+	case Responses:
+		var in struct {
+			Output []struct {
+				Encrypted string `json:"encrypted_content"`
+			} `json:"output"`
+		}
+		if readAnswer(doc, &in) == nil {
+			for _, i := range in.Output {
+				if i.Encrypted != "" {
+					out = append(out, i.Encrypted)
+				}
+			}
+		}
+	case Anthropic:
+		var in anthropicAnswer
+		if readAnswer(doc, &in) == nil {
+			for i := range in.Content {
+				if text := in.Content[i].thought(); text != "" {
+					out = append(out, text)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// thought is what the view reads of a thought; "" of any other block.
+func (in *anthropicBlock) thought() string {
+	switch {
+	case in.Type == "redacted_thinking":
+		return in.Data.value
+	case in.Type == "thinking" && in.Thinking.value == "":
+		return in.Signature.value
+	case in.Type == "thinking":
+		return in.Thinking.value
+	}
+	return ""
+}
