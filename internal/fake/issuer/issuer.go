@@ -1,8 +1,9 @@
 // Package issuer is an issuer of JWTs for tests, demos and benchmarks: a real HTTP server that behaves like an identity
 // provider and says whatever it is told to say.
 //
-// It serves an OpenID Connect discovery document, a JWKS and a token endpoint for client credentials (RFC 6749, section
-// 4.4), signs with RSA, EC and Ed25519 keys that can be rotated, mints tokens with any claims and headers, and can be
+// It serves an OpenID Connect discovery document, a JWKS, an authorization endpoint at which whoever SignIn says grants all that is
+// asked, and a token endpoint: client credentials, codes with PKCE, refresh tokens that rotate, token exchange, on-behalf-of and
+// identity assertions (grants.go). It signs with RSA, EC and Ed25519 keys that can be rotated, mints tokens with any claims and headers, and can be
 // taken down and brought back on the same address. It writes JWTs and JWKs by hand, so that what verifies them is
 // tested against another implementation than its own.
 //
@@ -30,8 +31,12 @@ type Config struct {
 	Audience string            // of tokens that name none; default "yellowjack"
 	Alg      string            // of the first key; default RS256
 	Clients  map[string]string // id → secret, for the token endpoint
-	Lifetime time.Duration     // of tokens that name no exp; default an hour
-	Now      func() time.Time  // default time.Now
+	// Redirects are the redirect URIs of clients, for the authorization endpoint.
+	Redirects map[string][]string
+	// Trusts are issuers whose identity assertions are taken for tokens.
+	Trusts   []*Issuer
+	Lifetime time.Duration    // of tokens that name no exp; default an hour
+	Now      func() time.Time // default time.Now
 }
 
 // Issuer is a running issuer. Its methods may be called at once from many goroutines.
@@ -47,6 +52,9 @@ type Issuer struct {
 	minted  int // tokens ever made, for their names
 	down    bool
 	fetches int
+
+	person           map[string]any    // who signed in
+	codes, refreshes map[string]*grant // by code, by refresh token
 }
 
 // New makes an issuer that does not listen; Handler serves it. The URL must be given.
@@ -113,6 +121,9 @@ func (i *Issuer) URL() string { return i.cfg.URL }
 // JWKSURL is where the keys are.
 func (i *Issuer) JWKSURL() string { return i.cfg.URL + "/jwks" }
 
+// AuthorizeURL is where browsers are sent.
+func (i *Issuer) AuthorizeURL() string { return i.cfg.URL + "/authorize" }
+
 // TokenURL is where clients get tokens.
 func (i *Issuer) TokenURL() string { return i.cfg.URL + "/token" }
 
@@ -142,6 +153,8 @@ func (i *Issuer) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/openid-configuration", i.discovery)
 	mux.HandleFunc("GET /jwks", func(w http.ResponseWriter, _ *http.Request) { i.jwks(w) })
+	mux.HandleFunc("GET /.well-known/oauth-authorization-server", i.discovery)
+	mux.HandleFunc("GET /authorize", i.authorize)
 	mux.HandleFunc("POST /token", i.token)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		i.mu.Lock()
@@ -160,11 +173,14 @@ func (i *Issuer) Handler() http.Handler {
 func (i *Issuer) discovery(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]any{
 		"issuer": i.URL(), "jwks_uri": i.JWKSURL(), "token_endpoint": i.TokenURL(),
-		"grant_types_supported":                 []string{"client_credentials"},
-		"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post"},
-		"response_types_supported":              []string{"token"},
-		"subject_types_supported":               []string{"public"},
-		"id_token_signing_alg_values_supported": []string{"RS256", "PS256", "ES256", "ES384", "EdDSA"},
+		"authorization_endpoint":                         i.AuthorizeURL(),
+		"grant_types_supported":                          []string{grantClient, grantCode, grantRefresh, grantExchange, grantJWT},
+		"code_challenge_methods_supported":               []string{"S256"},
+		"authorization_response_iss_parameter_supported": true,
+		"token_endpoint_auth_methods_supported":          []string{"client_secret_basic", "client_secret_post"},
+		"response_types_supported":                       []string{"code"},
+		"subject_types_supported":                        []string{"public"},
+		"id_token_signing_alg_values_supported":          []string{"RS256", "PS256", "ES256", "ES384", "EdDSA"},
 	})
 }
 

@@ -4,9 +4,10 @@ import (
 	"crypto/subtle"
 	"encoding/json"
 	"net/http"
+	"net/url"
 )
 
-// token is the token endpoint: client credentials only (RFC 6749, section 4.4), by Basic or in the form.
+// token is the token endpoint (RFC 6749, section 3.2). A client says who it is by Basic or in the form; one without a secret is public.
 func (i *Issuer) token(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
 	if err := r.ParseForm(); err != nil {
@@ -14,7 +15,15 @@ func (i *Issuer) token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	id, secret, ok := r.BasicAuth()
-	if !ok {
+	if ok { // RFC 6749, section 2.3.1: both are encoded as in a form
+		var err, err2 error
+		id, err = url.QueryUnescape(id)
+		secret, err2 = url.QueryUnescape(secret)
+		if err != nil || err2 != nil {
+			refused(w, http.StatusBadRequest, "invalid_request")
+			return
+		}
+	} else {
 		id, secret = r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
 	}
 	want, known := i.cfg.Clients[id]
@@ -23,26 +32,30 @@ func (i *Issuer) token(w http.ResponseWriter, r *http.Request) {
 		refused(w, http.StatusUnauthorized, "invalid_client")
 		return
 	}
-	if r.PostForm.Get("grant_type") != "client_credentials" {
-		refused(w, http.StatusBadRequest, "unsupported_grant_type")
+	form := r.PostForm
+	var out answer
+	switch form.Get("grant_type") {
+	case grantClient:
+		out = i.access(id, map[string]any{"sub": id}, first(form.Get("audience"), form.Get("resource")), form.Get("scope"), nil)
+	case grantCode, grantRefresh:
+		out = i.granted(id, form)
+	case grantExchange:
+		out = i.exchange(id, form)
+	case grantJWT:
+		out = i.assertion(id, form)
+	default:
+		out = no("unsupported_grant_type")
+	}
+	switch {
+	case out.code == "server_error":
+		refused(w, http.StatusInternalServerError, out.code)
 		return
-	}
-	claims := map[string]any{"sub": id, "client_id": id} // RFC 9068, section 2.2
-	if scope := r.PostForm.Get("scope"); scope != "" {
-		claims["scope"] = scope
-	}
-	if aud := r.PostForm.Get("audience"); aud != "" {
-		claims["aud"] = aud
-	}
-	token, err := i.MintWith(map[string]any{"typ": "at+jwt"}, claims)
-	if err != nil {
-		refused(w, http.StatusInternalServerError, "server_error")
+	case out.code != "":
+		refused(w, http.StatusBadRequest, out.code)
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	writeJSON(w, http.StatusOK, map[string]any{
-		"access_token": token, "token_type": "Bearer", "expires_in": int(i.cfg.Lifetime.Seconds()),
-	})
+	writeJSON(w, http.StatusOK, out.body)
 }
 
 func refused(w http.ResponseWriter, status int, code string) {
