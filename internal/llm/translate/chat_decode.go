@@ -186,6 +186,9 @@ func (r *request) addChat(in *chatMessage, i, of int) error {
 	if err != nil {
 		return err
 	}
+	if n := len(blocks); n > 0 && present(in.Cache) && in.Role != "tool" {
+		blocks[n-1].cache = in.Cache
+	}
 	m.blocks = blocks
 	switch in.Role {
 	case "system", "developer":
@@ -209,9 +212,6 @@ func (r *request) addChat(in *chatMessage, i, of int) error {
 		}}
 	default:
 		return cannot(m.field + ".role")
-	}
-	if n := len(m.blocks); n > 0 && present(in.Cache) {
-		m.blocks[n-1].cache = in.Cache
 	}
 	r.messages = append(r.messages, m)
 	return nil

@@ -76,12 +76,18 @@ func eventsOf(t *rapid.T, a *answer) []event {
 func TestStreamSaysTheSame(t *testing.T) {
 	for _, p := range Pairs() {
 		made, ok := clientOf(p[1]) // writes what such a provider does
-		if !ok {
-			continue
-		}
 		t.Run(p[0]+" "+p[1], func(t *testing.T) {
 			rapid.Check(t, func(rt *rapid.T) {
 				a := anAnswer(rt)
+				if !ok {
+					doc, stream := saidByProvider(rt, p[1], a)
+					whole, err := Whole(p[1], p[0], doc, options)
+					if err != nil {
+						rt.Fatalf("%v: %s", err, doc)
+					}
+					same(rt, p[0], whole, inPieces(rt, p[1], p[0], stream))
+					return
+				}
 				doc, err := made.whole(a)
 				if err != nil {
 					rt.Fatal(err)
@@ -269,6 +275,37 @@ func FuzzRequest(f *testing.F) {
 			return
 		}
 		if !raw(out).IsValid() {
+			t.Fatalf("%s", out)
+		}
+	})
+}
+
+// FuzzWhole: whatever a provider answers is translated to a document that can be read, or refused; so is any error of its.
+func FuzzWhole(f *testing.F) {
+	for i, p := range Pairs() {
+		if made, ok := clientOf(p[1]); ok {
+			doc, err := made.whole(&answer{id: "x", model: "m", stop: ended, blocks: []block{{text: "a"}, {kind: callBlock, id: "c", tool: "t", args: raw("{}")}}})
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(byte(i), doc)
+		}
+		f.Add(byte(i), []byte(`{"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"}]}`))
+		f.Add(byte(i), []byte(`{"output":{"message":{"role":"assistant","content":[{"text":"a"}]}},"stopReason":"end_turn"}`))
+		f.Add(byte(i), []byte(`{"type":"error","error":{"type":"x","message":"y"}}`))
+	}
+	f.Fuzz(func(t *testing.T, which byte, in []byte) {
+		p := Pairs()[int(which)%len(Pairs())]
+		out, err := Whole(p[1], p[0], in, options)
+		switch {
+		case err != nil && !errors.Is(err, ErrUnreadable):
+			t.Fatal(err)
+		case err == nil && !raw(out).IsValid():
+			t.Fatalf("%s", out)
+		case err == nil:
+			Thoughts(p[0], out)
+		}
+		if out := Error(p[1], p[0], 400, in); !raw(out).IsValid() || !bytes.Contains(out, []byte(`"message":"`)) {
 			t.Fatalf("%s", out)
 		}
 	})
