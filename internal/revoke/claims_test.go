@@ -30,6 +30,7 @@ func TestClaims(t *testing.T) {
 		"the same second":     {[]identity.Sighting{token(100, 1, 0), token(100, 2, 0)}, []int64{0, 0}},
 		"another client":      {[]identity.Sighting{token(100, 1, 0), token(200, 2, 1)}, []int64{0, 0}},
 		"two clients":         {[]identity.Sighting{token(100, 1, 0), token(200, 2, 1), token(300, 3, 0)}, []int64{0, 0, 300}},
+		"another's newer":     {[]identity.Sighting{token(100, 1, 0), token(300, 9, 1), token(200, 2, 0)}, []int64{0, 0, 200}},
 		"three":               {[]identity.Sighting{token(100, 1, 0), token(200, 2, 0), token(300, 3, 0)}, []int64{0, 200, 300}},
 		"no time":             {[]identity.Sighting{{Handles: []string{"corp|sara"}, Issued: time.Time{}}}, []int64{0}},
 	} {

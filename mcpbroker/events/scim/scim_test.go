@@ -264,9 +264,17 @@ func TestRealms(t *testing.T) {
 	}
 }
 
+// far is a store that takes a moment to answer, as one behind a network does.
+type far struct{ store.Store }
+
+func (f far) Do(ctx context.Context, ops ...store.Op) error {
+	time.Sleep(time.Millisecond)
+	return f.Store.Do(ctx, ops...)
+}
+
 // TestAtOnce: of changes at once none is lost.
 func TestAtOnce(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, func(c *Config) { c.Store = far{c.Store} })
 	group := w.made("/Groups", `{"displayName":"all"}`)
 	var wait sync.WaitGroup
 	for i := range 20 {
