@@ -17,7 +17,6 @@ var anthropicImages = []string{"image/jpeg", "image/png", "image/gif", "image/we
 
 // encodeAnthropicRequest writes a request for a provider of Messages.
 func encodeAnthropicRequest(r *request) ([]byte, error) {
-	r.target = Anthropic
 	out := anthropicRequest{
 		Model: r.model, MaxTokens: r.maxTokens.raw, Temp: r.temperature.raw, TopP: r.topP.raw, TopK: r.topK.raw, Stop: r.stop,
 		Messages: []anthropicMessage{},

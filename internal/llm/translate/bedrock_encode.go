@@ -18,7 +18,6 @@ var ( //nolint:gochecknoglobals // constants in all but syntax
 // encodeBedrockRequest writes a request for Converse, whose path has the model and whether to stream. What is a model's own there
 // (additionalModelRequestFields) is none of the API's, and refused.
 func encodeBedrockRequest(r *request) ([]byte, error) {
-	r.target = Bedrock
 	out := bedrockRequest{Messages: []bedrockMessage{}, Inference: bedrockInference{
 		MaxTokens: r.maxTokens.raw, Temperature: r.temperature.raw, TopP: r.topP.raw, Stop: r.stop,
 	}}

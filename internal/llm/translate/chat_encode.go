@@ -12,7 +12,6 @@ const maxChatStops = 4
 // encodeChatRequest writes a request for a provider of chat completions. The limit of tokens is max_completion_tokens, which
 // OpenAI's newer models insist on. A stream's usage is always asked for: the guard's accounts need it.
 func encodeChatRequest(r *request) ([]byte, error) {
-	r.target = Chat
 	out := chatRequest{
 		Model: r.model, MaxCompletionTokens: r.maxTokens.raw, Temperature: r.temperature.raw, TopP: r.topP.raw, TopK: r.topK.raw,
 		Frequency: r.frequency.raw, Presence: r.presence.raw, Repetition: r.repetition.raw, Seed: r.seed.raw, User: r.user, Messages: []chatMessage{},

@@ -16,7 +16,6 @@ const maxGeminiStops = 5
 
 // encodeGeminiRequest writes a request for Gemini, whose path has the model and whether to stream.
 func encodeGeminiRequest(r *request) ([]byte, error) {
-	r.target = Gemini
 	out := geminiRequest{Contents: []geminiContent{}, Config: geminiConfig{
 		MaxTokens: r.maxTokens.raw, Temperature: r.temperature.raw, TopP: r.topP.raw, TopK: r.topK.raw, Frequency: r.frequency.raw,
 		Presence: r.presence.raw, Seed: r.seed.raw, Stop: r.stop,

@@ -8,8 +8,6 @@ import (
 
 // request is a request in no dialect.
 type request struct {
-	target dialect // that it is encoded for
-
 	model    string
 	stream   bool
 	system   []block

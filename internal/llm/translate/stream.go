@@ -1,7 +1,6 @@
 package translate
 
 import (
-	"errors"
 	"time"
 
 	"github.com/yellowjack/yellowjack/internal/awsevent"
@@ -52,15 +51,13 @@ func NewStream(from, to string, o Options) (*Stream, error) {
 	return s, nil
 }
 
-var errAfterEnd = errors.New("has more behind its end")
-
 // put writes one event.
 func (s *Stream) put(e event) error {
 	if s.over {
 		if e.kind == pinged || e.kind == finished {
 			return nil
 		}
-		return unreadable(errAfterEnd.Error())
+		return unreadable("has more behind its end")
 	}
 	s.over = e.kind == failing || e.kind == finished
 	var err error
