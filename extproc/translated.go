@@ -59,7 +59,7 @@ func (x *exchange) meet(target route.Target, wanted *llm.Request) bool {
 	for _, name := range target.Dialects {
 		if translate.Can(x.op.Dialect(), name) {
 			x.between = &translation{client: x.op.Dialect(), provider: name, options: translate.Options{
-				Model: target.Model, Now: x.now, Usage: translate.WantsUsage(x.op.Dialect(), wanted.Doc),
+				Model: target.Model, Now: x.now, Usage: wanted.Stream && translate.WantsUsage(x.op.Dialect(), wanted.Doc),
 			}}
 			x.op, x.upstream = operation(name, wanted.Stream), x.s.speaks.of(name)
 			return true
