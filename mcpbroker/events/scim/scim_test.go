@@ -326,3 +326,25 @@ func FuzzFilter(f *testing.F) {
 		}
 	})
 }
+
+// TestPages: all resources are on some page, each on one.
+func TestPages(t *testing.T) {
+	w := newWorld(t)
+	want := map[string]bool{}
+	for i := range 7 {
+		want[w.made("/Users", fmt.Sprintf(`{"userName":"u%d"}`, i))] = true
+	}
+	for from := 1; from < 9; from += 3 {
+		_, answer := w.do("GET", fmt.Sprintf("/Users?startIndex=%d&count=3", from), "")
+		found := idIn.FindAllStringSubmatch(answer, -1)
+		if !strings.Contains(answer, `"totalResults":7`) || !strings.Contains(answer, fmt.Sprintf(`"startIndex":%d`, from)) || len(found) != min(3, 8-from) {
+			t.Errorf("from %d: %s", from, answer)
+		}
+		for _, m := range found {
+			delete(want, m[1])
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("on no page: %v", want)
+	}
+}
