@@ -157,7 +157,7 @@ func truth(v any, absent bool) (is, ok bool) {
 	return false, false
 }
 
-// membersOf are the ids of members, sorted, each once.
+// membersOf are the ids of members, each once.
 func membersOf(v any) ([]string, error) {
 	if v == nil {
 		return nil, nil
@@ -171,16 +171,19 @@ func membersOf(v any) ([]string, error) {
 		}
 	}
 	var out []string
+	seen := map[string]bool{}
 	for _, one := range list {
 		m, _ := one.(map[string]any)
 		id, ok := m["value"].(string)
 		if !ok || id == "" || len(id) > 256 {
 			return nil, invalid("a member has no value")
 		}
-		out = append(out, id)
+		if !seen[id] {
+			seen[id] = true
+			out = append(out, id)
+		}
 	}
-	slices.Sort(out)
-	return slices.Compact(out), nil
+	return out, nil
 }
 
 func (r *resource) text(name string) string {
@@ -270,14 +273,15 @@ func (s *Server) tell(ctx context.Context, of kind, was, now *resource) error {
 
 // difference are those in one of two lists alone.
 func difference(a, b []string) []string {
+	const inA, inB = 1, 2
 	in := map[string]int{}
-	for _, id := range slices.Compact(slices.Sorted(slices.Values(a))) {
-		in[id]++
+	for _, id := range a {
+		in[id] |= inA
 	}
 	for _, id := range b {
-		in[id]--
+		in[id] |= inB
 	}
-	maps.DeleteFunc(in, func(_ string, n int) bool { return n == 0 })
+	maps.DeleteFunc(in, func(_ string, n int) bool { return n == inA|inB })
 	return slices.Sorted(maps.Keys(in))
 }
 
