@@ -254,10 +254,11 @@ func own(honest, messages []object) func(string) bool {
 			if m["role"] == "tool" || m["role"] == "function" {
 				continue
 			}
-			if text, ok := m["content"].(string); ok && whole[text] && first < len(messages) {
-				continue
-			}
+			content, _ := m["content"].(string)
 			for _, member := range []string{"content", "name", "reasoning"} {
+				if member != "name" && whole[content] && first < len(messages) {
+					continue // a name in front of all tool traffic is whose it is said to be, whatever stands beside it
+				}
 				text, err := json.Marshal(m[member])
 				if err != nil {
 					continue
