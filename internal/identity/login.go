@@ -75,7 +75,7 @@ func (v *Verifier) loggedIn(is *issuer, claims map[string]any, want Login) (*Pri
 		return nil, errStatement
 	}
 	p, err := is.principal(claims, exp)
-	if err == nil && (p.clientAlone() || p.actor != "") {
+	if err == nil && !p.IsPerson() {
 		err = errPerson
 	}
 	if err != nil {

@@ -61,6 +61,9 @@ func (p *Principal) Key() string { return p.key }
 // Scope is whose records a store keeps for this principal.
 func (p *Principal) Scope() label.Scope { return label.Scope{Tenant: p.tenant, Principal: p.key} }
 
+// IsPerson tells whether a user speaks for herself: she is no client that got a token for itself, and nobody acts for her.
+func (p *Principal) IsPerson() bool { return !p.anonymous && !p.clientAlone() && p.actor == "" }
+
 // IsAnonymous tells whether the request had no credential.
 func (p *Principal) IsAnonymous() bool { return p.anonymous }
 

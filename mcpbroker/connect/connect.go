@@ -7,8 +7,9 @@
 // A link that the broker hands out in a call is sealed for the person who called: opened by anybody else it leads to a refusal, so
 // that nobody connects his account for another. She sees which server, what for and who asks, and consents by a form with a token of
 // her session. Only then a state is made and her browser goes to the authorization server. The state is taken from the store when she
-// comes back, so it works once, in this session, for this person and this server; the answer's issuer is compared where the server
-// names one (RFC 9207). What she granted is then kept by package tokens.
+// comes back, so it works once, in this session, for this person and this server. Each server has a redirect URI of its own, so that no
+// authorization server's answer is taken for another's (RFC 9700, section 4.4.2.2), and the answer's issuer is compared where it is known
+// (RFC 9207). What she granted is then kept by package tokens, and written down (Config.Done).
 //
 // There is no script, nothing is loaded, nothing is cached or framed, and no redirect goes anywhere but to configured endpoints and
 // paths of this page. Every failure is a page that says what to do; none repeats what a request brought.
@@ -20,6 +21,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,10 +43,20 @@ const (
 
 // Paths below the page that are no server's.
 const (
-	callbackPath = "/connect/callback"
-	loginPath    = "/connect/login"
-	listPath     = "/connect/"
+	loginPath = "/connect/login"
+	listPath  = "/connect/"
 )
+
+// Path is the page's own, with all below it.
+const Path = listPath
+
+// Login is the redirect URI of the login, of a page at an origin.
+func Login(origin string) string { return origin + loginPath }
+
+// Callback is the redirect URI of a server.
+func Callback(origin, server string) string {
+	return origin + listPath + url.PathEscape(server) + "/callback"
+}
 
 // Verifier tells whose an ID token is; *identity.Verifier does.
 type Verifier interface {
@@ -54,13 +66,16 @@ type Verifier interface {
 // Config is what the page is made of.
 type Config struct {
 	Origin   string                    // scheme and host of the gateway, as browsers reach it
-	Servers  map[string]*tokens.Source // by name, each with the flow Code, whose redirect URI is <Origin>/connect/callback
-	Login    tokens.Code               // at the issuer; its redirect URI is <Origin>/connect/login
+	Servers  map[string]*tokens.Source // by name, each with the flow Code, whose redirect URI is its Callback
+	Login    tokens.Code               // at the issuer; its redirect URI is Login
+	Scopes   []string                  // that are asked for at a login; openid among them
 	Issuer   string                    // the issuer's name in the configuration
 	Verifier Verifier
 	Store    store.Store // that seals what it keeps
 	Keys     *store.Keys
-	Log      *slog.Logger
+	// Done is told that she has connected, or disconnected; its error is hers. nil: nobody is told.
+	Done func(ctx context.Context, who *identity.Principal, server string, connected bool) error
+	Log  *slog.Logger
 }
 
 // Page serves /connect/ and what is below it.
@@ -77,12 +92,12 @@ func New(c Config) (*Page, error) {
 	if err != nil || u.Host == "" || u.Scheme+"://"+u.Host != c.Origin {
 		return nil, errors.New("connect: the origin is no scheme and host")
 	}
-	if c.Verifier == nil || c.Store == nil || c.Keys == nil || c.Login.Redirect != c.Origin+loginPath {
-		return nil, errors.New("connect: a verifier, a store, keys and the login's own redirect URI are needed")
+	if c.Verifier == nil || c.Store == nil || c.Keys == nil || c.Login.Redirect != Login(c.Origin) || !slices.Contains(c.Scopes, "openid") {
+		return nil, errors.New("connect: a verifier, a store, keys, the login's own redirect URI and its scope openid are needed")
 	}
 	for name, s := range c.Servers {
 		flow, ok := s.Flow.(tokens.Code)
-		if !ok || flow.Redirect != c.Origin+callbackPath || name == "callback" || name == "login" || name == "logout" {
+		if !ok || flow.Redirect != Callback(c.Origin, name) || name == "login" || name == "logout" {
 			return nil, errors.New("connect: nobody can connect to the server " + name)
 		}
 	}
@@ -97,9 +112,17 @@ func New(c Config) (*Page, error) {
 	return p, err
 }
 
+// For is where a person reads of a server, whoever she is.
+func (p *Page) For(server string) string { return p.c.Origin + listPath + url.PathEscape(server) }
+
+// Serves tells whether somebody can log in here as who she is in her calls: a person, of the issuer at which people log in.
+func (p *Page) Serves(who *identity.Principal) bool {
+	return who.IsPerson() && who.Issuer() == p.c.Issuer
+}
+
 // Link is where a person is sent from a call, to connect to a server; asks is the application's name for itself.
 func (p *Page) Link(who *identity.Principal, server, asks string) string {
-	return p.c.Origin + listPath + url.PathEscape(server) + "?for=" + p.links.Seal([]byte(asks), linkTime, who.Key(), server)
+	return p.For(server) + "?for=" + p.links.Seal([]byte(asks), linkTime, who.Key(), server)
 }
 
 // ServeHTTP answers one request of a browser.
@@ -114,8 +137,6 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, http.StatusMethodNotAllowed, "This does not work here", "Open the page in a browser.")
 	case r.URL.Path == loginPath && get:
 		p.loggedIn(w, r)
-	case r.URL.Path == callbackPath && get:
-		p.person(w, r, p.granted)
 	case ok && rest == "" && get:
 		p.person(w, r, p.list)
 	case ok && rest == "logout" && post:
@@ -124,8 +145,10 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.person(w, r, func(w http.ResponseWriter, r *http.Request, s *session) { p.ask(w, r, s, server, source) })
 	case ok && source != nil && act == "" && rest == server && post:
 		p.person(w, r, func(w http.ResponseWriter, r *http.Request, s *session) { p.leave(w, r, s, server, source) })
+	case ok && source != nil && act == "callback" && get:
+		p.person(w, r, func(w http.ResponseWriter, r *http.Request, s *session) { p.granted(w, r, s, server, source) })
 	case ok && source != nil && act == "disconnect" && post:
-		p.person(w, r, func(w http.ResponseWriter, r *http.Request, s *session) { p.disconnect(w, r, s, source) })
+		p.person(w, r, func(w http.ResponseWriter, r *http.Request, s *session) { p.disconnect(w, r, s, server, source) })
 	default:
 		p.fail(w, http.StatusNotFound, "There is no such page", "See the list of servers that you can connect to.")
 	}
@@ -171,11 +194,15 @@ func (p *Page) ask(w http.ResponseWriter, r *http.Request, s *session, server st
 		}
 		v.Asks = string(asks)
 	}
-	flow := source.Flow.(tokens.Code) // New has seen it
-	if u, err := url.Parse(flow.Authorization); err == nil {
+	at, err := source.Flow.(tokens.Code).Start(r.Context()) // New has seen the flow
+	if err != nil {
+		p.broken(w, err)
+		return
+	}
+	if u, err := url.Parse(at.URL); err == nil {
 		v.Authority = u.Host
 	}
-	p.headers(w, flow.Authorization)
+	p.headers(w, at.URL)
 	p.show(w, http.StatusOK, "ask", v)
 }
 
@@ -184,33 +211,37 @@ func (p *Page) leave(w http.ResponseWriter, r *http.Request, s *session, server 
 	if !p.own(w, r, s) {
 		return
 	}
-	state, wait, err := p.wait(r.Context(), s.id, pending{Server: server, Person: s.who.Key()})
-	if err != nil {
-		p.broken(w, err)
-		return
-	}
 	flow := source.Flow.(tokens.Code)
-	to, err := flow.URL(source.Want, state, wait.Verifier, nil)
+	at, err := flow.Start(r.Context())
 	if err != nil {
 		p.broken(w, err)
 		return
 	}
-	p.headers(w, flow.Authorization)
+	state, wait, err := p.wait(r.Context(), s.id, pending{Server: server, Person: s.who.Key(), Issuer: at.Issuer, Names: at.Names})
+	if err != nil {
+		p.broken(w, err)
+		return
+	}
+	to, err := flow.URL(at, source.Want, state, wait.Verifier, nil)
+	if err != nil {
+		p.broken(w, err)
+		return
+	}
+	p.headers(w, at.URL)
 	http.Redirect(w, r, to, http.StatusSeeOther)
 }
 
 // granted takes her back from the authorization server.
-func (p *Page) granted(w http.ResponseWriter, r *http.Request, s *session) {
+func (p *Page) granted(w http.ResponseWriter, r *http.Request, s *session, server string, source *tokens.Source) {
 	wait, ok := p.back(w, r, s.id, false)
 	if !ok {
 		return
 	}
-	source := p.c.Servers[wait.Server]
-	if source == nil || wait.Person != s.who.Key() {
+	if wait.Server != server || wait.Person != s.who.Key() {
 		p.stale(w)
 		return
 	}
-	code, ok := p.answer(w, r, source.Flow.(tokens.Code).Issuer)
+	code, ok := p.answer(w, r, wait)
 	if !ok {
 		return
 	}
@@ -218,16 +249,27 @@ func (p *Page) granted(w http.ResponseWriter, r *http.Request, s *session) {
 		p.broken(w, err)
 		return
 	}
-	http.Redirect(w, r, listPath, http.StatusSeeOther)
+	p.done(w, r, s, server, true)
 }
 
-func (p *Page) disconnect(w http.ResponseWriter, r *http.Request, s *session, source *tokens.Source) {
+func (p *Page) disconnect(w http.ResponseWriter, r *http.Request, s *session, server string, source *tokens.Source) {
 	if !p.own(w, r, s) {
 		return
 	}
 	if err := source.Disconnect(r.Context(), s.who); err != nil {
 		p.broken(w, err)
 		return
+	}
+	p.done(w, r, s, server, false)
+}
+
+// done has it written down, and shows her the list.
+func (p *Page) done(w http.ResponseWriter, r *http.Request, s *session, server string, connected bool) {
+	if p.c.Done != nil {
+		if err := p.c.Done(r.Context(), s.who, server, connected); err != nil {
+			p.broken(w, err)
+			return
+		}
 	}
 	http.Redirect(w, r, listPath, http.StatusSeeOther)
 }

@@ -1,9 +1,12 @@
 package connect
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -74,6 +77,9 @@ func (a *authority) agrees(t *testing.T, location string) url.Values {
 	return url.Values{"code": {code}, "state": {q.Get("state")}, "iss": {"https://as.example.com"}}
 }
 
+// callbackPath is where she comes back to from the server github's authorization server.
+const callbackPath = "/connect/github/callback"
+
 type world struct {
 	t        *testing.T
 	idp      *issuer.Issuer
@@ -84,6 +90,17 @@ type world struct {
 	as       *authority
 	source   *tokens.Source
 	subject  string // who logs in
+
+	mu     sync.Mutex
+	done   []string
+	undone error // what Done answers
+}
+
+func (w *world) note(_ context.Context, who *identity.Principal, server string, connected bool) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.done = append(w.done, fmt.Sprint(who.Subject(), " ", server, " ", connected))
+	return w.undone
 }
 
 func newWorld(t *testing.T) *world {
@@ -126,7 +143,8 @@ func newWorld(t *testing.T) *world {
 		},
 	}
 	config := Config{
-		Origin: w.url, Servers: map[string]*tokens.Source{"github": w.source}, Issuer: "corp", Verifier: w.verifier, Store: kept, Keys: keys,
+		Origin: w.url, Servers: map[string]*tokens.Source{"github": w.source}, Issuer: "corp", Verifier: w.verifier, Store: kept, Keys: keys, Scopes: []string{"openid"},
+		Done: w.note,
 		Login: tokens.Code{
 			Authorization: "https://idp.example.com/authorize", Redirect: w.url + loginPath,
 			Endpoint: tokens.Endpoint{URL: loginServer.URL, HTTP: loginServer.Client(), Client: tokens.Client{ID: "page"}},
@@ -334,6 +352,9 @@ func TestConnect(t *testing.T) {
 	resp, _ = b.post("/connect/github/disconnect", formOf(t, body))
 	if resp.StatusCode != 303 || w.connected("sara") {
 		t.Error("still connected")
+	}
+	if got := strings.Join(w.done, ", "); got != "sara github true, sara github false" {
+		t.Error("written down was", got)
 	}
 	_, body = b.get(listPath)
 	resp, body = b.post("/connect/logout", formOf(t, body))
@@ -547,7 +568,8 @@ func TestNew(t *testing.T) {
 	w := newWorld(t)
 	for name, change := range map[string]func(*Config){
 		"origin": func(c *Config) { c.Origin += "/x" }, "login": func(c *Config) { c.Login.Redirect = "https://evil.example.com/connect/login" },
-		"name": func(c *Config) { c.Servers = map[string]*tokens.Source{"callback": w.source} },
+		"name": func(c *Config) { c.Servers = map[string]*tokens.Source{"login": w.source} },
+		"redirect": func(c *Config) { c.Servers = map[string]*tokens.Source{"slack": w.source} }, "scopes": func(c *Config) { c.Scopes = nil },
 		"flow": func(c *Config) { c.Servers = map[string]*tokens.Source{"x": {Flow: tokens.Own{}}} },
 		"keys": func(c *Config) { c.Keys = nil },
 	} {
@@ -582,5 +604,61 @@ func TestStateOfAnotherKind(t *testing.T) {
 	wants(t, resp, body, 400, "This has expired")
 	if w.as.asked != 0 {
 		t.Error("somebody else's code was exchanged")
+	}
+}
+
+// Nobody's answer is taken for another server's: it comes to the redirect URI of the server that she was sent for.
+func TestMixUp(t *testing.T) {
+	w := newWorld(t)
+	other := *w.source
+	flow := other.Flow.(tokens.Code)
+	flow.Redirect, flow.Issuer = Callback(w.url, "jira"), ""
+	other.Server, other.Flow = "jira", flow
+	w.page.c.Servers["jira"] = &other
+	b := w.browser()
+	back := b.consent("sara")
+	back.Del("iss")
+	resp, body := b.get("/connect/jira/callback?" + back.Encode())
+	wants(t, resp, body, 400, "This has expired")
+	if w.as.asked != 0 || w.connected("sara") {
+		t.Error("another server's code was taken")
+	}
+}
+
+// What cannot be written down is not said to have happened.
+func TestUndone(t *testing.T) {
+	w := newWorld(t)
+	w.undone = errors.New("the audit is full")
+	b := w.browser()
+	back := b.consent("sara")
+	resp, body := b.get(callbackPath + "?" + back.Encode())
+	wants(t, resp, body, 503, "This does not work at the moment")
+}
+
+// Serves: people of the issuer at which they log in, as themselves.
+func TestServes(t *testing.T) {
+	w := newWorld(t)
+	for name, c := range map[string]struct {
+		claims map[string]any
+		want   bool
+	}{
+		"a person": {map[string]any{"sub": "sara", "azp": "agent"}, true}, "a client": {map[string]any{"sub": "agent", "azp": "agent"}, false},
+		"an actor": {map[string]any{"sub": "sara", "act": map[string]any{"sub": "robot"}}, false},
+	} {
+		token, err := w.idp.Mint(c.claims)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, refused := w.verifier.Verify(t.Context(), token)
+		if refused != nil {
+			t.Fatal(refused)
+		}
+		if got := w.page.Serves(p); got != c.want {
+			t.Error(name, got)
+		}
+	}
+	w.page.c.Issuer = "partner"
+	if w.page.Serves(w.person("sara")) {
+		t.Error("somebody of another issuer")
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/yellowjack/yellowjack/internal/identity"
 	"github.com/yellowjack/yellowjack/internal/label"
 	"github.com/yellowjack/yellowjack/internal/store"
+	"github.com/yellowjack/yellowjack/mcpbroker/tokens"
 )
 
 // session is a browser in which somebody is logged in.
@@ -33,8 +34,12 @@ func (s *session) name() string {
 // login is what is kept of a session.
 type login struct{ Token, Nonce string }
 
-// pending is what is kept while she is elsewhere: at the authorization server of Server, or, without one, to log in.
-type pending struct{ Server, Person, Verifier, Nonce, Back string }
+// pending is what is kept while she is elsewhere: at the authorization server of Server, or, without one, to log in. Issuer is who must
+// have answered, where that is known, and Names says that it must say so.
+type pending struct {
+	Server, Person, Verifier, Nonce, Back, Issuer string
+	Names                                         bool
+}
 
 // slot is where a session's records are: who does not have its cookie cannot name it.
 func (p *Page) slot(id string) string {
@@ -77,17 +82,22 @@ func (p *Page) person(w http.ResponseWriter, r *http.Request, next func(http.Res
 			}
 		}
 	}
-	if r.Method != http.MethodGet || r.URL.Path == callbackPath {
+	if r.Method != http.MethodGet || strings.HasSuffix(r.URL.Path, "/callback") {
 		p.stale(w)
 		return
 	}
 	id = rand.Text()
-	state, wait, err := p.wait(r.Context(), id, pending{Back: r.URL.RequestURI()})
+	at, err := p.c.Login.Start(r.Context())
 	if err != nil {
 		p.broken(w, err)
 		return
 	}
-	to, err := p.c.Login.URL(loginWant, state, wait.Verifier, url.Values{"nonce": {wait.Nonce}})
+	state, wait, err := p.wait(r.Context(), id, pending{Back: r.URL.RequestURI(), Issuer: at.Issuer, Names: at.Names})
+	if err != nil {
+		p.broken(w, err)
+		return
+	}
+	to, err := p.c.Login.URL(at, tokens.Want{Scopes: p.c.Scopes}, state, wait.Verifier, url.Values{"nonce": {wait.Nonce}})
 	if err != nil {
 		p.broken(w, err)
 		return
@@ -127,11 +137,13 @@ func (p *Page) back(w http.ResponseWriter, r *http.Request, id string, toLogIn b
 	return wait, true
 }
 
-// answer reads what an authorization server sent her back with (RFC 6749, section 4.1.2; RFC 9207, section 2.4).
-func (p *Page) answer(w http.ResponseWriter, r *http.Request, issuer string) (string, bool) {
+// answer reads what an authorization server sent her back with (RFC 6749, section 4.1.2). An issuer that is named must be the one that
+// she was sent to, and must be named where the server says that it always is (RFC 9207, section 2.4; 2026-07-28, "Authorization Response
+// Validation"); an error of anybody else's is not shown either.
+func (p *Page) answer(w http.ResponseWriter, r *http.Request, wait pending) (string, bool) {
 	q := r.URL.Query()
-	switch code := q["code"]; {
-	case issuer != "" && (len(q["iss"]) != 1 || q.Get("iss") != issuer):
+	switch code, named := q["code"], q["iss"]; {
+	case len(named) > 1, wait.Names && len(named) == 0, wait.Issuer != "" && len(named) == 1 && named[0] != wait.Issuer:
 		p.fail(w, http.StatusBadRequest, "The answer came from elsewhere", "It is not from the server that you were sent to, so nothing was connected. Begin again; tell your administrator if it stays so.")
 	case q.Get("error") == "access_denied":
 		p.fail(w, http.StatusForbidden, "You did not agree", "Nothing was connected. Begin again if that was a mistake.")
@@ -152,7 +164,7 @@ func (p *Page) loggedIn(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	code, ok := p.answer(w, r, p.c.Login.Issuer)
+	code, ok := p.answer(w, r, wait)
 	if !ok {
 		return
 	}

@@ -17,9 +17,6 @@ var files embed.FS
 
 var pages = template.Must(template.ParseFS(files, "page.html")) //nolint:gochecknoglobals // a constant in all but syntax
 
-// loginWant is what is asked of the issuer: who she is.
-var loginWant = tokens.Want{Scopes: []string{"openid", "email"}} //nolint:gochecknoglobals // a constant in all but syntax
-
 // view is what a page shows.
 type view struct {
 	Title, Text, Who, CSRF            string

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 )
@@ -15,11 +16,38 @@ var ErrConnect = errors.New("tokens: there is no connection to the server; conne
 // Code is a token out of what the person granted herself, in her browser (RFC 6749, section 4.1, with PKCE, RFC 7636). What is kept of
 // the grant is a refresh token: see Source.Connect.
 type Code struct {
-	Authorization string // the authorization endpoint
+	Authorization string // the authorization endpoint; empty: the endpoint's server says where it is
 	Endpoint      Endpoint
 	Redirect      string // the broker's own, exactly as the authorization server knows it
-	// Issuer is the authorization server's identifier, where it names itself in its answers (RFC 9207).
+	// Issuer is the authorization server's identifier, where it is not asked and names itself in its answers (RFC 9207).
 	Issuer string
+	// Nonce says that an answer is bound to its question by a nonce as well, so that a server need not promise PKCE.
+	Nonce bool
+}
+
+// Start is where a person's browser goes, and what is known of who answers.
+type Start struct {
+	URL    string
+	Issuer string // who answers; "" is not known
+	Names  bool   // that one names itself in every answer
+}
+
+// Start finds out where a person's browser goes. A server that does not say that it has PKCE is not gone to (2026-07-28, "Authorization
+// Code Protection").
+func (f Code) Start(ctx context.Context) (Start, error) {
+	if f.Authorization != "" || f.Endpoint.Server == nil {
+		return Start{URL: f.Authorization, Issuer: f.Issuer, Names: f.Issuer != ""}, nil
+	}
+	said, err := f.Endpoint.Server.metadata(ctx)
+	switch {
+	case err != nil:
+		return Start{}, err
+	case said.authorization == "":
+		return Start{}, fmt.Errorf("%w: its metadata name no authorization endpoint", ErrRefused)
+	case !said.s256 && !f.Nonce:
+		return Start{}, fmt.Errorf("%w: its metadata do not say that it has PKCE with S256", ErrRefused)
+	}
+	return Start{URL: said.authorization, Issuer: f.Endpoint.Server.Issuer, Names: said.names}, nil
 }
 
 func (Code) name() string { return "authorization-code" }
@@ -42,8 +70,8 @@ func (f Code) exchange(ctx context.Context, code, verifier string, w Want) (give
 }
 
 // URL is where the person's browser goes, to be asked for her consent. What else is in the endpoint's query stays there.
-func (f Code) URL(w Want, state, verifier string, more url.Values) (string, error) {
-	u, err := url.Parse(f.Authorization)
+func (f Code) URL(at Start, w Want, state, verifier string, more url.Values) (string, error) {
+	u, err := url.Parse(at.URL)
 	if err != nil || u.Host == "" {
 		return "", errors.New("tokens: the authorization endpoint is no URL")
 	}

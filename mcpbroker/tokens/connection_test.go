@@ -6,6 +6,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -261,7 +264,12 @@ func TestRefreshSealed(t *testing.T) {
 func TestAuthorizationURL(t *testing.T) {
 	w := newWorld(t)
 	s := w.connected(memory())
-	text, err := s.Flow.(Code).URL(s.Want, "the state", "the verifier", url.Values{"nonce": {"n"}})
+	flow := s.Flow.(Code)
+	at, err := flow.Start(t.Context())
+	if err != nil || at.Issuer != "" || at.Names {
+		t.Fatal(at, err)
+	}
+	text, err := flow.URL(at, s.Want, "the state", "the verifier", url.Values{"nonce": {"n"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -280,5 +288,38 @@ func TestAuthorizationURL(t *testing.T) {
 	}
 	if u.Query().Has("audience") || strings.Contains(text, "the+verifier") {
 		t.Error(text)
+	}
+}
+
+// TestStart: where her browser goes, the server says itself; one that does not say that it has PKCE is not gone to, unless a nonce binds
+// its answer.
+func TestStart(t *testing.T) {
+	for name, c := range map[string]struct {
+		said  string
+		nonce bool
+		want  Start
+		err   error
+	}{
+		"all":       {`"authorization_endpoint":"https://as.example.com/authorize","code_challenge_methods_supported":["plain","S256"],"authorization_response_iss_parameter_supported":true`, false, Start{URL: "https://as.example.com/authorize", Names: true}, nil},
+		"no name":   {`"authorization_endpoint":"https://as.example.com/authorize","code_challenge_methods_supported":["S256"]`, false, Start{URL: "https://as.example.com/authorize"}, nil},
+		"no S256":   {`"authorization_endpoint":"https://as.example.com/authorize","code_challenge_methods_supported":["plain"]`, false, Start{}, ErrRefused},
+		"no PKCE":   {`"authorization_endpoint":"https://as.example.com/authorize"`, false, Start{}, ErrRefused},
+		"a nonce":   {`"authorization_endpoint":"https://as.example.com/authorize"`, true, Start{URL: "https://as.example.com/authorize"}, nil},
+		"a script":  {`"authorization_endpoint":"javascript:alert(1)","code_challenge_methods_supported":["S256"]`, false, Start{}, ErrRefused},
+		"not there": {`"code_challenge_methods_supported":["S256"]`, false, Start{}, ErrRefused},
+	} {
+		var id string
+		ts := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+			_, _ = fmt.Fprintf(rw, `{"issuer":%q,"token_endpoint":"https://as.example.com/token",%s}`, id, c.said)
+		}))
+		id = ts.URL
+		flow := Code{Endpoint: Endpoint{Server: &Server{Issuer: id, HTTP: ts.Client()}}, Nonce: c.nonce}
+		if c.err == nil {
+			c.want.Issuer = id
+		}
+		if got, err := flow.Start(t.Context()); got != c.want || !errors.Is(err, c.err) {
+			t.Errorf("%s: %+v %v", name, got, err)
+		}
+		ts.Close()
 	}
 }

@@ -13,54 +13,64 @@ import (
 	"github.com/yellowjack/yellowjack/internal/strictjson"
 )
 
-// Server is an authorization server that is known by its issuer identifier: where its token endpoint is, it says itself (RFC 8414, or
+// Server is an authorization server that is known by its issuer identifier: where its endpoints are, it says itself (RFC 8414, or
 // OpenID Connect Discovery 1.0). What it says counts only if it says it of that identifier (RFC 8414, section 3.3). It is never an MCP
-// server that names the endpoint (RFC 9728): whoever names it is shown the caller's token. It is used by pointer.
+// server that names the authorization server (RFC 9728): whoever names it is shown the caller's token, or a person's consent. It is used
+// by pointer.
 type Server struct {
 	Issuer string       // its identifier, exactly
 	HTTP   *http.Client // of package dial; it follows no redirect
 
 	once  sync.Once
 	turn  chan struct{} // full while somebody looks, or asks for all
-	token string
+	kept  metadata
 	until time.Time
 }
 
-// keepMetadata is how long an endpoint is used before the server is asked again where it is.
+// metadata are what a server says of itself.
+type metadata struct {
+	token         string // its token endpoint
+	authorization string // where browsers are sent; "" where it does not say
+	revocation    string // where it is told that a token is not needed any more (RFC 7009); "" where it does not say
+	names         bool   // it names itself in what it answers to browsers (RFC 9207, section 3)
+	s256          bool   // it has PKCE with S256
+}
+
+// keepMetadata is how long what a server says is used before it is asked again.
 const keepMetadata = time.Hour
 
-// endpoint is its token endpoint.
-func (s *Server) endpoint(ctx context.Context) (string, error) {
+// metadata is what it says, of now or of a while ago.
+func (s *Server) metadata(ctx context.Context) (metadata, error) {
 	s.once.Do(func() { s.turn = make(chan struct{}, 1) })
 	select {
 	case s.turn <- struct{}{}:
 		defer func() { <-s.turn }()
 	case <-ctx.Done():
-		return "", ctx.Err()
+		return metadata{}, ctx.Err()
 	}
-	if s.token != "" && time.Now().Before(s.until) {
-		return s.token, nil
+	if s.kept.token != "" && time.Now().Before(s.until) {
+		return s.kept, nil
 	}
 	places, err := wellKnown(s.Issuer)
 	if err != nil {
-		return "", err
+		return metadata{}, err
 	}
 	for _, place := range places {
 		doc, found, err := s.get(ctx, place)
 		if err != nil {
-			return "", err
+			return metadata{}, err
 		}
 		if !found {
 			continue
 		}
-		token, err := s.read(doc)
+		got, err := s.read(doc)
 		if err != nil {
-			return "", err
+			return metadata{}, err
 		}
-		s.token, s.until = token, time.Now().Add(keepMetadata)
-		return token, nil
+		s.kept, s.until = got, time.Now().Add(keepMetadata)
+		return got, nil
 	}
-	return "", fmt.Errorf("%w: it does not say where its token endpoint is", ErrRefused)
+	return metadata{}, fmt.Errorf("%w: it does not say where its token endpoint is", ErrRefused)
 }
 
 // wellKnown are the places of a server's metadata in the order in which they are tried (RFC 8414, sections 3.1 and 5).
@@ -104,34 +114,56 @@ func (s *Server) get(ctx context.Context, place string) (doc []byte, found bool,
 	return doc, true, nil
 }
 
-var metadataNames = strictjson.NewNames("issuer", "token_endpoint") //nolint:gochecknoglobals // a constant in all but syntax
+var metadataNames = strictjson.NewNames( //nolint:gochecknoglobals // a constant in all but syntax
+	"issuer", "token_endpoint", "authorization_endpoint", "revocation_endpoint", "authorization_response_iss_parameter_supported", "code_challenge_methods_supported",
+)
 
 // read reads the metadata.
-func (s *Server) read(doc []byte) (string, error) {
+func (s *Server) read(doc []byte) (metadata, error) {
 	r := strictjson.NewReader(doc, strictjson.Limits{MaxBytes: maxAnswer})
 	defer r.Close()
-	var issuer, token string
+	var issuer string
+	var out metadata
+	texts := map[string]*string{"issuer": &issuer, "token_endpoint": &out.token, "authorization_endpoint": &out.authorization, "revocation_endpoint": &out.revocation}
 	err := r.Object(metadataNames, func(m strictjson.Member) (err error) {
-		switch {
-		case r.Kind() != strictjson.String:
-		case m.Name == "issuer":
-			issuer, _, err = r.String()
-		case m.Name == "token_endpoint":
-			token, _, err = r.String()
+		switch kind := r.Kind(); {
+		case texts[m.Name] != nil && kind == strictjson.String:
+			*texts[m.Name], _, err = r.String()
+		case m.Name == "authorization_response_iss_parameter_supported" && (kind == strictjson.True || kind == strictjson.False):
+			out.names, err = r.Bool()
+		case m.Name == "code_challenge_methods_supported" && kind == strictjson.Array:
+			err = r.Array(func(int) (err error) {
+				var method string
+				if r.Kind() == strictjson.String {
+					method, _, err = r.String()
+				}
+				out.s256 = out.s256 || method == "S256"
+				return err
+			})
 		}
 		return err
 	})
 	if err == nil {
 		err = r.End()
 	}
-	u, bad := url.Parse(token)
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("%w: its metadata are no strict JSON object", ErrRefused)
+		return metadata{}, fmt.Errorf("%w: its metadata are no strict JSON object", ErrRefused)
 	case issuer != s.Issuer:
-		return "", fmt.Errorf("%w: its metadata are another issuer's", ErrRefused)
-	case token == "" || bad != nil || u.Host == "" || u.Fragment != "" || u.User != nil:
-		return "", fmt.Errorf("%w: its metadata name no token endpoint", ErrRefused)
+		return metadata{}, fmt.Errorf("%w: its metadata are another issuer's", ErrRefused)
+	case !isPlace(out.token):
+		return metadata{}, fmt.Errorf("%w: its metadata name no token endpoint", ErrRefused)
 	}
-	return token, nil
+	for _, other := range []*string{&out.authorization, &out.revocation} {
+		if !isPlace(*other) {
+			*other = ""
+		}
+	}
+	return out, nil
+}
+
+// isPlace tells whether a text is the URL of an endpoint.
+func isPlace(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.Fragment == "" && u.User == nil
 }

@@ -52,10 +52,11 @@ type given struct {
 func (e *Endpoint) ask(ctx context.Context, form url.Values) (given, error) {
 	at := e.URL
 	if at == "" && e.Server != nil {
-		var err error
-		if at, err = e.Server.endpoint(ctx); err != nil {
+		said, err := e.Server.metadata(ctx)
+		if err != nil {
 			return given{}, err
 		}
+		at = said.token
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, at, nil)
 	if err != nil {

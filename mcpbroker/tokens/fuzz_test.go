@@ -3,6 +3,7 @@ package tokens
 import (
 	"encoding/json"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,24 +41,35 @@ func FuzzMetadata(f *testing.F) {
 	for _, doc := range []string{
 		`{"issuer":"https://as.example.com/t","token_endpoint":"https://as.example.com/token"}`, `{"issuer":"https://as.example.com/t","token_endpoint":"//x"}`,
 		`{"issuer":"https:\/\/as.example.com\/t","x":{"issuer":"y"},"token_endpoint":"https://b/\u0074"}`, `{"token_endpoint":"https://a"}`, `{"issuer":`,
+		`{"issuer":"https://as.example.com/t","token_endpoint":"https://a/t","authorization_endpoint":"https://a/a","revocation_endpoint":"ftp://a/r","authorization_response_iss_parameter_supported":true,"code_challenge_methods_supported":["plain","S256",1]}`,
+		`{"issuer":"https://as.example.com/t","token_endpoint":"https://a/t","authorization_endpoint":"javascript:alert(1)"}`,
 	} {
 		f.Add([]byte(doc))
 	}
 	s := &Server{Issuer: issuer}
 	f.Fuzz(func(t *testing.T, doc []byte) {
-		token, err := s.read(doc)
+		got, err := s.read(doc)
 		if err != nil {
+			if got != (metadata{}) {
+				t.Fatalf("%+v beside %v", got, err)
+			}
 			return
 		}
-		var other struct {
-			Issuer string `json:"issuer"`
-			Token  string `json:"token_endpoint"`
+		other := map[string]any{}
+		if err := json.Unmarshal(doc, &other); err != nil || other["issuer"] != issuer {
+			t.Fatalf("%q: %v %v", doc, other, err)
 		}
-		if err := json.Unmarshal(doc, &other); err != nil || other.Issuer != issuer || other.Token != token {
-			t.Fatalf("%q: %+v %v", doc, other, err)
+		for name, place := range map[string]string{"token_endpoint": got.token, "authorization_endpoint": got.authorization, "revocation_endpoint": got.revocation} {
+			if said, _ := other[name].(string); place != "" && said != place {
+				t.Fatalf("%q: %s is %q", doc, name, place)
+			}
+			if u, err := url.Parse(place); place != "" && (err != nil || u.Host == "" || u.User != nil || !strings.HasPrefix(u.Scheme, "http")) {
+				t.Fatalf("%q", place)
+			}
 		}
-		if u, err := url.Parse(token); err != nil || u.Host == "" || u.User != nil {
-			t.Fatalf("%q", token)
+		methods, _ := other["code_challenge_methods_supported"].([]any)
+		if names, _ := other["authorization_response_iss_parameter_supported"].(bool); got.names != names || got.s256 != slices.Contains(methods, any("S256")) {
+			t.Fatalf("%q: %+v", doc, got)
 		}
 	})
 }

@@ -101,12 +101,16 @@ func TestIssuerConnects(t *testing.T) {
 	as := w.behaving()
 	as.SignIn(map[string]any{"sub": "sara at the server"})
 	s := w.connected(memory())
-	flow := Code{Authorization: as.AuthorizeURL(), Endpoint: w.at(as), Redirect: callback, Issuer: as.URL()}
+	flow := Code{Endpoint: w.at(as), Redirect: callback}
 	s.Flow = flow
 	sara, _ := w.person(map[string]any{"sub": "sara"})
 	browse := func(verifier string) url.Values {
 		t.Helper()
-		to, err := flow.URL(s.Want, "the state", verifier, nil)
+		at, err := flow.Start(t.Context())
+		if err != nil || at != (Start{URL: as.AuthorizeURL(), Issuer: as.URL(), Names: true}) {
+			t.Fatal(at, err)
+		}
+		to, err := flow.URL(at, s.Want, "the state", verifier, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
