@@ -158,7 +158,7 @@ func (f *found) forms() [][]byte {
 	}
 	for _, list := range f.lists {
 		out = append(out, list)
-		if canonical, err := strictjson.Canonical(list); err == nil {
+		if canonical, err := strictjson.Canonical(list); err == nil && !bytes.Equal(canonical, list) {
 			out = append(out, canonical)
 		}
 	}

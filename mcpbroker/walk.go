@@ -319,9 +319,12 @@ func (b *Broker) finish(ctx context.Context, c *relay.Call, in *set, t *target, 
 	}
 	f := look(t.method, answer.Result)
 	l := labelOf(verdict)
-	answer.Result = f.renamed(in.names, t.server, answer.Result)
-	// Both forms: what the client gets, and what the server wrote.
-	if err := b.c.Ledger.Remember(ctx, scopeOf(c.Principal), l, append(f.forms(), look(t.method, answer.Result).forms()...)...); err != nil {
+	forms := f.forms()
+	if len(f.uris) > 0 { // what the client gets is something else than what the server wrote, and both are remembered
+		answer.Result = f.renamed(in.names, t.server, answer.Result)
+		forms = append(forms, look(t.method, answer.Result).forms()...)
+	}
+	if err := b.c.Ledger.Remember(ctx, scopeOf(c.Principal), l, forms...); err != nil {
 		b.c.Log.Error("a result could not be remembered and is withheld", "server", t.server.name, "err", err)
 		return r.refuse(denial(t, "the call was made, but its result is withheld since the gateway's store is away"), "store_unavailable", "the ledger is away")
 	}

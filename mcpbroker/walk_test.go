@@ -335,8 +335,15 @@ func TestRemembered(t *testing.T) {
 		return relay.Answer{Result: []byte(fmt.Sprintf(`{"content":[{"type":"text","text":%q},{"type":"text","text":%q}],"structuredContent":{"b": "a structure of some length","a":1}}`, one, two))}, nil
 	})
 	w.call(w.sara, protocol.CallTool, `{"name":"slack__whoami"}`)
+	w.servers["slack"].answers(func(*relay.Call) (relay.Answer, error) {
+		return relay.Answer{Result: []byte(`{"content":[ {"uri":"file:///of/a/long/name","type":"resource_link"}]}`)}, nil
+	})
+	w.call(w.sara, protocol.CallTool, `{"name":"slack__whoami"}`)
 	for name, text := range map[string]string{
-		"one": one, "both": one + "\n" + two, "both run together": one + two, "the structure": `{"b": "a structure of some length","a":1}`,
+		"a link as the server wrote it": `[ {"uri":"file:///of/a/long/name","type":"resource_link"}]`,
+		"a link as the client got it":   `[ {"uri":"slack+file:///of/a/long/name","type":"resource_link"}]`,
+		"that, canonically":             `[{"type":"resource_link","uri":"slack+file:///of/a/long/name"}]`,
+		"one":                           one, "both": one + "\n" + two, "both run together": one + two, "the structure": `{"b": "a structure of some length","a":1}`,
 		"the structure, canonically": `{"a":1,"b":"a structure of some length"}`,
 	} {
 		for who, p := range map[string]*identity.Principal{"her": w.sara, "another": w.mona} {

@@ -12,14 +12,14 @@ import (
 	"github.com/yellowjack/yellowjack/internal/label"
 )
 
-// An agent asks for the same model with the same tools again and again, and evaluating is the largest part of our own
-// time. What one snapshot of policies and data decided of one input is what it decides of it again, as long as no rule
+// An agent asks for the same model with the same tools again and again, and calls tools that it was shown before; evaluating
+// is the largest part of our own time. What one snapshot of policies and data decided of one input is what it decides of it again, as long as no rule
 // looks at a clock, a network or chance; where one does, nothing is kept (volatile).
 //
 // The key is the whole input, bit for bit, not a hash of it: two inputs that differ in anything share nothing. A cache
 // belongs to its snapshot and goes with it. An error is never kept, and a tool call is always evaluated: its arguments are.
 
-// cache keeps request decisions of one snapshot. The older half goes when the newer is full.
+// cache keeps decisions of requests, and what is visible, of one snapshot. The older half goes when the newer is full.
 type cache struct {
 	mu           sync.Mutex
 	recent, past map[string]ruling
@@ -96,6 +96,16 @@ func (e *Engine) remembered(ctx context.Context, in *RequestInput, parts request
 	return s.tables.finish(d, in, parts, s.revision), true
 }
 
+// seen is what was visible when it was asked before, for its caller to change.
+func (e *Engine) seen(ctx context.Context, key []byte) (map[string]string, bool) {
+	s := e.current.Load()
+	if s == nil || ctx.Err() != nil {
+		return nil, false
+	}
+	d, ok := s.cache.get(key)
+	return maps.Clone(d.visible), ok
+}
+
 // finish makes a policy's answer the decision.
 func (t *tables) finish(from ruling, in *RequestInput, parts requestParts, revision string) Decision {
 	d := from.decision
@@ -169,6 +179,11 @@ func (in *RequestInput) key(parts requestParts) []byte {
 		k = k.text(r.Tool).flag(r.Attributed).flag(r.Verified).count(r.Bytes).count(r.Count).label(&r.Label)
 	}
 	return k.label(&in.Context)
+}
+
+// visibleKey writes what Visible is asked, likewise. It begins as no request does: no text has a negative length.
+func visibleKey(p *Principal, in *label.Label, tools []string) []byte {
+	return make(key, 0, 512).count(-1).principal(p).label(in).texts(tools)
 }
 
 // key is a key that is being written.

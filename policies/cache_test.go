@@ -1,9 +1,13 @@
 package policies
 
 import (
+	"context"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -187,5 +191,105 @@ func TestCacheIsBounded(t *testing.T) {
 	c.put(make([]byte, cacheEntry+1), ruling{})
 	if _, ok := c.get(make([]byte, cacheEntry+1)); ok {
 		t.Error("an entry too long was kept")
+	}
+}
+
+// TestVisibleRemembered: what was visible is what is visible, to the same principal in the same context alone, and under the
+// same data alone; what one caller does to it no other sees.
+func TestVisibleRemembered(t *testing.T) {
+	data := many(4)
+	data["tools"].(map[string]any)["tool_0"].(map[string]any)["sensitive"] = true
+	e := engine(t, Config{Data: data})
+	tools := []string{"tool_0", "tool_1", "tool_2"}
+	ask := func(p Principal, in label.Label, tools ...string) string {
+		t.Helper()
+		seen, err := e.Visible(t.Context(), p, in, tools)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names := strings.Join(slices.Sorted(maps.Keys(seen)), " ")
+		seen["tool_1"] = "changed"
+		delete(seen, "tool_2")
+		return names
+	}
+	tainted := label.Label{Sources: []string{"web"}}
+	for range 3 {
+		for _, c := range []struct {
+			who   Principal
+			in    label.Label
+			tools []string
+			want  string
+		}{
+			{principal(0), label.Clean(), tools, "tool_0 tool_2"},
+			{principal(0), tainted, tools, "tool_2"},
+			{principal(0), label.Clean(), tools[:2], "tool_0"},
+			{principal(0), label.Clean(), nil, ""},
+			{principal(1), label.Clean(), tools, "tool_1"},
+		} {
+			if got := ask(c.who, c.in, c.tools...); got != c.want {
+				t.Errorf("%s, %v, %v: %q", c.who.Subject, c.in, c.tools, got)
+			}
+		}
+	}
+	if kept := len(e.current.Load().cache.recent); kept != 5 {
+		t.Errorf("%d entries", kept)
+	}
+	e.config.Data = map[string]any{"tools": map[string]any{"tool_1": map[string]any{"allow": []any{"*"}, "effect": "read"}}}
+	if err := e.load(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := ask(principal(0), label.Clean(), tools...); got != "tool_1" {
+		t.Errorf("under other data: %q", got)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if seen, err := e.Visible(ended, principal(0), label.Clean(), tools); err == nil || seen != nil {
+		t.Errorf("for nobody: %v, %v", seen, err)
+	}
+}
+
+// TestVisibleKeyIsWhole: no two questions have the same key, nor one of these and a request.
+func TestVisibleKeyIsWhole(t *testing.T) {
+	seen := map[string]int{string(full().key(full().parts())): -1}
+	for i, c := range []struct {
+		change func(p *Principal)
+		in     label.Label
+		tools  []string
+	}{
+		{tools: []string{"ab", "c"}},
+		{tools: []string{"a", "bc"}},
+		{tools: []string{"c", "ab"}},
+		{tools: []string{"ab"}},
+		{in: label.Clean(), tools: []string{"ab", "c"}},
+		{in: label.Label{Sources: []string{"ab"}}, tools: []string{"c"}},
+		{change: func(p *Principal) { p.Groups = append(p.Groups, "more") }, tools: []string{"ab", "c"}},
+		{change: func(p *Principal) { p.Actor = "deputy" }, tools: []string{"ab", "c"}},
+		{change: func(p *Principal) { p.Anonymous = true }, tools: []string{"ab", "c"}},
+	} {
+		p := principal(0)
+		if c.change != nil {
+			c.change(&p)
+		}
+		k := string(visibleKey(&p, &c.in, c.tools))
+		if other, ok := seen[k]; ok {
+			t.Errorf("%d and %d have the same key", i, other)
+		}
+		seen[k] = i
+		if asked := (&RequestInput{Principal: p}).key(requestParts{}); asked[0]%2 != 0 || k[0]%2 != 1 { // a length is written doubled
+			t.Errorf("%d begins with %d, as a request may, which begins with %d", i, k[0], asked[0])
+		}
+	}
+}
+
+// TestVisibleOfVolatilePolicies: they are asked every time.
+func TestVisibleOfVolatilePolicies(t *testing.T) {
+	e := engine(t, Config{Data: many(2)})
+	s := *e.current.Load()
+	s.cache = nil
+	e.current.Store(&s)
+	for range 2 {
+		if seen, err := e.Visible(t.Context(), principal(0), label.Clean(), []string{"tool_0"}); err != nil || len(seen) != 1 {
+			t.Errorf("%v, %v", seen, err)
+		}
 	}
 }

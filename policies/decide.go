@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -78,12 +79,17 @@ func (e *Engine) Models(ctx context.Context, p Principal, models []Model) ([]boo
 // the name the client uses, to its canonical name. What is not in it is not
 // visible.
 func (e *Engine) Visible(ctx context.Context, p Principal, in label.Label, tools []string) (map[string]string, error) {
+	key := visibleKey(&p, &in, tools)
+	if visible, ok := e.seen(ctx, key); ok {
+		return visible, nil
+	}
 	return guard(ctx, e, func() (map[string]string, error) {
 		a, err := e.ask(ctx, askVisible, func(*tables) (ast.Value, error) { return visibleValue(&p, in, tools), nil })
 		if err != nil {
 			return nil, err
 		}
 		a.tables.hideSensitive(a.visible, in)
+		a.cache.put(key, ruling{visible: maps.Clone(a.visible)})
 		return a.visible, nil
 	})
 }

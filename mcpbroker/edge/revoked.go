@@ -21,12 +21,15 @@ func (e *Edge) untilRevoked(ctx context.Context, p *identity.Principal) (context
 		return ctx, func() {}
 	}
 	life, end := context.WithCancelCause(context.Background())
-	stop := e.c.Watch(p, func() { end(relay.ErrRevoked) })
 	ctx, cancel := context.WithCancelCause(context.WithValue(ctx, lifeKey{}, life))
-	context.AfterFunc(life, func() { cancel(context.Cause(life)) })
+	stop := e.c.Watch(p, func() {
+		end(relay.ErrRevoked)
+		cancel(relay.ErrRevoked)
+	})
 	return ctx, func() {
 		stop()
 		end(nil)
+		cancel(nil)
 	}
 }
 

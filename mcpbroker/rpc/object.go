@@ -7,8 +7,8 @@ import (
 	"github.com/yellowjack/yellowjack/internal/strictjson"
 )
 
-// errFound ends a walk early.
-var errFound = errors.New("found")
+// errObject is what members are to be taken out of and is no object.
+var errObject = errors.New("rpc: not an object")
 
 // Find is the span of the member that a path of names leads to, in an object that Parse has read. Nothing is there when a step of
 // the path is missing or no object.
@@ -38,31 +38,22 @@ func Text(object []byte, path ...string) (string, bool) { return String(Raw(obje
 
 // String decodes a JSON string.
 func String(raw []byte) (string, bool) {
-	if len(raw) == 0 || raw[0] != '"' {
+	if len(raw) == 0 || raw[0] != '"' || overText(raw, 0) != len(raw) {
 		return "", false
 	}
-	r := strictjson.NewReader(raw, limits)
-	defer r.Close()
-	s, _, err := r.String()
-	return s, err == nil
+	text, err := strictjson.AppendUnquote(nil, raw)
+	return string(text), err == nil
 }
 
 // limits bound what is read again: Parse has held the whole document to its own.
 var limits = strictjson.Limits{MaxBytes: 1 << 30, MaxDepth: 1000}
 
 func member(object []byte, name string) (span strictjson.Span, ok bool) {
-	r := strictjson.NewReader(object, limits)
-	defer r.Close()
-	if r.Kind() != strictjson.Object {
-		return span, false
-	}
-	_ = r.Object(nil, func(m strictjson.Member) error {
-		s, err := r.Skip()
-		if err == nil && m.Name == name {
-			span, ok = s, true
-			return errFound
+	scan(object, func(written, value strictjson.Span) bool {
+		if is(written.Of(object), name) {
+			span, ok = value, true
 		}
-		return err
+		return !ok
 	})
 	return span, ok
 }
@@ -177,18 +168,22 @@ func (e *Edit) Bytes() ([]byte, error) {
 func without(object []byte, names map[string]bool) ([]byte, error) {
 	var spans []strictjson.Span
 	var gone []bool
-	r := strictjson.NewReader(object, limits)
-	defer r.Close()
 	found := false
-	err := r.Object(nil, func(m strictjson.Member) error {
-		s, err := r.Skip()
-		spans = append(spans, strictjson.Span{Start: m.NameSpan.Start, End: s.End})
-		gone = append(gone, names[m.Name])
-		found = found || names[m.Name]
-		return err
+	whole := scan(object, func(written, value strictjson.Span) bool {
+		one := false
+		for name := range names {
+			one = one || is(written.Of(object), name)
+		}
+		spans = append(spans, strictjson.Span{Start: written.Start, End: value.End})
+		gone = append(gone, one)
+		found = found || one
+		return true
 	})
-	if err != nil || !found {
-		return object, err
+	switch {
+	case !whole:
+		return nil, errObject
+	case !found:
+		return object, nil
 	}
 	var s llm.Splices
 	s.Remove(spans, func(i int) bool { return gone[i] })
@@ -197,9 +192,9 @@ func without(object []byte, names map[string]bool) ([]byte, error) {
 
 func empty(object []byte) bool {
 	none := true
-	_ = Members(object, func(string, []byte) error {
+	scan(object, func(_, _ strictjson.Span) bool {
 		none = false
-		return errFound
+		return false
 	})
 	return none
 }
