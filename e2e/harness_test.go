@@ -71,7 +71,7 @@ func play(m *testing.M) (int, error) {
 	if s.envoy, err = envoy.Find(context.Background(), ""); err != nil {
 		return 1, err
 	}
-	if s.corp, err = issuer.Start(issuer.Config{Clients: map[string]string{"nightly-agent": "its-secret"}}); err != nil {
+	if s.corp, err = issuer.Start(issuer.Config{Clients: map[string]string{"nightly-agent": "its-secret", "page": "its-secret"}}); err != nil {
 		return 1, err
 	}
 	defer s.corp.Close()

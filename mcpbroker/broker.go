@@ -9,7 +9,7 @@
 // there is no such tool.
 //
 // A call (walk.go) is then: take up its state, take its grant where its tool needs one, ask policy, ask the person where policy says
-// so (confirm.go), relay, remember the result with its label, write it down, answer. What the server or the person has to be asked
+// so (confirm.go), or for her account where the server is called with hers (connecting.go), relay, remember the result with its label, write it down, answer. What the server or the person has to be asked
 // travels as the call's state (state.go), which the edge seals to the principal and the request; what may be used once stands in the
 // store and is taken from there, so that of several brokers one gets it.
 //
@@ -61,6 +61,8 @@ type Server struct {
 	Shared bool
 	// Instructions says that its own instructions for the model are passed on. They are a third party's text, and nobody pins them.
 	Instructions bool
+	// Account is where people connect their own accounts at it; nil where it is not called with them.
+	Account Account
 }
 
 // Set is a virtual endpoint, /mcp/{set}: some of the servers, and of those some of the tools.
@@ -89,6 +91,7 @@ type Config struct {
 	Retry         time.Duration // how long a server that failed is left alone; default 5 s
 	PageSize      int           // items of one page; default 1000
 	StateTTL      time.Duration // how long a confirmation may take; default 10 min
+	ConnectWait   time.Duration // how long a call waits for a person who connects, before it asks again; default 25 s
 
 	Registerer prometheus.Registerer // nil counts for nobody
 	Log        *slog.Logger
@@ -138,6 +141,7 @@ func New(c Config) (*Broker, error) {
 	orDefault(&c.Retry, 5*time.Second)
 	orDefault(&c.PageSize, 1000)
 	orDefault(&c.StateTTL, 10*time.Minute)
+	orDefault(&c.ConnectWait, 25*time.Second) // less than clients' own limits, of which a minute is usual
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
@@ -241,6 +245,9 @@ func (b *Broker) Call(ctx context.Context, c *relay.Call) (relay.Answer, error) 
 	in := b.sets[c.Set]
 	if in == nil {
 		return refused(rpc.CodeInvalidParams, "there is no such endpoint"), nil
+	}
+	if err := b.await(ctx, c); err != nil {
+		return relay.Answer{}, err
 	}
 	switch c.Method {
 	case protocol.Discover:

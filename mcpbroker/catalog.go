@@ -8,6 +8,7 @@ import (
 
 	"github.com/yellowjack/yellowjack/internal/identity"
 	"github.com/yellowjack/yellowjack/mcpbroker/protocol"
+	"github.com/yellowjack/yellowjack/mcpbroker/tokens"
 )
 
 // kind is one of the lists that a server has; about is what it says of itself.
@@ -176,7 +177,7 @@ func (e *entry) get(ctx context.Context, p *identity.Principal, k kind) *listing
 		e.missed[k] = e.missed[k] || had != nil
 	}
 	e.mu.Unlock()
-	if had != nil && had.err != nil {
+	if had != nil && had.err != nil && !errors.Is(had.err, tokens.ErrConnect) { // she may have connected by now
 		return had
 	}
 	select {
@@ -235,6 +236,10 @@ func (e *entry) fetch(p *identity.Principal, k kind, version int, done chan stru
 func (e *entry) note(k kind, l, had *listing) {
 	if errors.Is(l.err, context.Canceled) {
 		return // we are ending
+	}
+	if errors.Is(l.err, tokens.ErrConnect) { // about one person, and not about the server
+		e.b.metrics.fetches.WithLabelValues(e.s.name, "unconnected").Inc()
+		return
 	}
 	if l.err != nil {
 		e.b.metrics.fetches.WithLabelValues(e.s.name, "error").Inc()

@@ -17,6 +17,7 @@ import (
 	"github.com/yellowjack/yellowjack/mcpbroker/protocol"
 	"github.com/yellowjack/yellowjack/mcpbroker/relay"
 	"github.com/yellowjack/yellowjack/mcpbroker/rpc"
+	"github.com/yellowjack/yellowjack/mcpbroker/tokens"
 )
 
 // What one server may list.
@@ -101,6 +102,9 @@ func (b *Broker) fetch(ctx context.Context, s *server, p *identity.Principal, k 
 }
 
 func (b *Broker) failed(err error) *listing {
+	if errors.Is(err, tokens.ErrConnect) {
+		return &listing{err: err} // she may connect at any time
+	}
 	return &listing{err: err, until: b.c.Now().Add(b.c.Retry)}
 }
 

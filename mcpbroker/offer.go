@@ -152,28 +152,31 @@ func (b *Broker) listed(ctx context.Context, p *identity.Principal, in *set, k k
 	return out, until, err
 }
 
-// find is the one item that a client means by a server's own name, if the principal may see it. down says that the server could
-// not be asked.
-func (b *Broker) find(ctx context.Context, p *identity.Principal, in *set, k kind, s *server, name string) (o *offered, down bool, err error) {
+// find is the one item that a client means by a server's own name, if the principal may see it. down is why the server could not be
+// asked.
+func (b *Broker) find(ctx context.Context, p *identity.Principal, in *set, k kind, s *server, name string) (o *offered, down, err error) {
 	if !slices.Contains(in.servers, s) {
-		return nil, false, nil
+		return nil, nil, nil
 	}
 	l := b.catalog.of(s, p).get(ctx, p, k)
 	if l.err != nil {
 		// Whether it has such an item nobody knows now; who may not see it anyway does not learn that it is down.
 		full := &item{server: s, name: name, full: b.names.join(s, name)}
 		seen, err := b.offer(ctx, p, in, k, []*item{full})
-		return nil, len(seen) > 0, err
+		if err != nil || len(seen) == 0 {
+			return nil, nil, err
+		}
+		return nil, l.err, nil
 	}
 	it := l.byName[name]
 	if it == nil {
-		return nil, false, nil
+		return nil, nil, nil
 	}
 	seen, err := b.offer(ctx, p, in, k, []*item{it})
 	if err != nil || len(seen) == 0 {
-		return nil, false, err
+		return nil, nil, err
 	}
-	return &seen[0], false, nil
+	return &seen[0], nil, nil
 }
 
 // Params tells the edge which arguments of a tool a client mirrors into headers.

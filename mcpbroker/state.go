@@ -18,6 +18,7 @@ import (
 const (
 	waitsForServer  = 's' // an input that its server asked for
 	waitsForConfirm = 'c' // the person's consent
+	waitsForConnect = 'a' // the person's account at the server
 )
 
 const stateVersion = 1
@@ -47,7 +48,7 @@ var errState = errors.New("mcpbroker: the state is not one of ours, or was used"
 
 // readState reads what append wrote.
 func readState(b []byte) (*state, error) {
-	if len(b) < 2 || b[0] != stateVersion || b[1] != waitsForServer && b[1] != waitsForConfirm {
+	if len(b) < 2 || b[0] != stateVersion || b[1] != waitsForServer && b[1] != waitsForConfirm && b[1] != waitsForConnect {
 		return nil, errState
 	}
 	s := &state{waits: b[1]}

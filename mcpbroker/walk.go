@@ -10,6 +10,7 @@ import (
 	"github.com/yellowjack/yellowjack/mcpbroker/protocol"
 	"github.com/yellowjack/yellowjack/mcpbroker/relay"
 	"github.com/yellowjack/yellowjack/mcpbroker/rpc"
+	"github.com/yellowjack/yellowjack/mcpbroker/tokens"
 	"github.com/yellowjack/yellowjack/mcpbroker/upstream"
 	"github.com/yellowjack/yellowjack/policies"
 )
@@ -39,8 +40,8 @@ func (b *Broker) callTool(ctx context.Context, c *relay.Call, in *set) (relay.An
 	switch {
 	case err != nil:
 		return relay.Answer{}, err
-	case down:
-		return unavailable(s), nil
+	case down != nil:
+		return b.unlisted(ctx, c, &target{method: c.Method, server: s, full: b.names.join(s, name)}, down)
 	case o == nil:
 		return b.noteUnknown(c, in, full, unknown)
 	}
@@ -98,8 +99,8 @@ func (b *Broker) getPrompt(ctx context.Context, c *relay.Call, in *set) (relay.A
 	switch {
 	case err != nil:
 		return relay.Answer{}, err
-	case down:
-		return unavailable(s), nil
+	case down != nil:
+		return b.unlisted(ctx, c, &target{method: c.Method, server: s, full: b.names.join(s, name)}, down)
 	case o == nil:
 		return b.noteUnknown(c, in, full, unknown)
 	}
@@ -179,6 +180,9 @@ func (b *Broker) walk(ctx context.Context, c *relay.Call, in *set, t *target) (r
 		return r.refuse(denial(t, verdict.Reason), "tool_denied", verdict.Reason)
 	}
 	answer, err := b.send(ctx, c, t, at, r)
+	if errors.Is(err, tokens.ErrConnect) {
+		return b.connect(ctx, c, t, r, has)
+	}
 	if err != nil {
 		answer, ours := b.asAnswer(t.server, err)
 		return answer, errors.Join(ours, r.fail("upstream_error", "the server could not be asked"))
@@ -204,8 +208,13 @@ func (b *Broker) resume(ctx context.Context, c *relay.Call, t *target) (at *stat
 			return nil, earned{}, anew
 		}
 	}
-	if at.waits == waitsForServer {
+	switch {
+	case at.waits == waitsForServer:
 		return at, has, ""
+	case at.waits == waitsForConnect && opened(c.Inputs):
+		return nil, has, ""
+	case at.waits == waitsForConnect:
+		return nil, earned{}, notConnected
 	}
 	if at.once == "" || !consented(c.Inputs) {
 		return nil, earned{}, "the person did not confirm it"
@@ -351,6 +360,9 @@ func (b *Broker) asAnswer(s *server, err error) (relay.Answer, error) {
 	}
 	if errors.Is(err, context.Canceled) {
 		return relay.Answer{}, err
+	}
+	if errors.Is(err, tokens.ErrConnect) && s.Account != nil {
+		return refused(rpc.CodeInternal, toConnect(s)), nil
 	}
 	b.c.Log.Warn("a call failed", "server", s.name, "err", err)
 	if _, ok := errors.AsType[*upstream.Unauthorized](err); ok {

@@ -22,6 +22,7 @@ import (
 	"github.com/yellowjack/yellowjack/internal/telemetry"
 	"github.com/yellowjack/yellowjack/mcpbroker"
 	"github.com/yellowjack/yellowjack/mcpbroker/dial"
+	"github.com/yellowjack/yellowjack/mcpbroker/tokens"
 	"github.com/yellowjack/yellowjack/mcpbroker/upstream"
 )
 
@@ -129,6 +130,7 @@ func (g *guard) startBroker(ctx context.Context, cfg *conf.Config, parts parts) 
 	kept := newCredentials(parts)
 	locals := &localRunner{log: parts.log, keys: parts.keys}
 	g.closers = append(g.closers, locals.close)
+	accounts := map[string]*tokens.Source{}
 	for name, s := range cfg.MCP.Servers {
 		client, source, err := clientOf(ctx, cfg, name, s, locals, kept, parts.log)
 		if err != nil {
@@ -136,6 +138,18 @@ func (g *guard) startBroker(ctx context.Context, cfg *conf.Config, parts parts) 
 		}
 		g.closers = append(g.closers, client.Close)
 		config.Servers[name] = mcpbroker.Server{Receiver: client, Shared: source.Shared(), Instructions: s.Instructions}
+		if s.Connects() {
+			accounts[name] = source.(*tokens.Source) // the flow's
+		}
+	}
+	page, err := g.connectPage(cfg, parts, accounts)
+	if err != nil {
+		return err
+	}
+	for name, source := range accounts {
+		s := config.Servers[name]
+		s.Account = account{page: page, source: source, server: name}
+		config.Servers[name] = s
 	}
 	for name, s := range cfg.MCP.Sets {
 		config.Sets[name] = mcpbroker.Set(s)
@@ -156,7 +170,7 @@ func (g *guard) startBroker(ctx context.Context, cfg *conf.Config, parts parts) 
 	if err != nil {
 		return err
 	}
-	front, err := withEvents(cfg, parts, handler)
+	front, err := withEvents(cfg, parts, withPage(page, handler))
 	if err != nil {
 		return err
 	}
@@ -240,7 +254,7 @@ func clientOf(ctx context.Context, cfg *conf.Config, name string, s conf.MCPServ
 	default:
 		fetch := dial.New(guarded).Client()
 		fetch.Timeout = 10 * time.Second
-		made, err := kept.source(name, s, fetch)
+		made, err := kept.source(cfg, name, s, fetch)
 		if err != nil {
 			return nil, nil, err
 		}

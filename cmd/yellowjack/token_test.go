@@ -83,7 +83,7 @@ mcp:
 	gateway.assertions.Hold(sara, token)
 	gets := func(server, want string) {
 		t.Helper()
-		source, err := gateway.source(server, cfg.MCP.Servers[server], as.Client())
+		source, err := gateway.source(cfg, server, cfg.MCP.Servers[server], as.Client())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/yellowjack/yellowjack/internal/conf"
+	"github.com/yellowjack/yellowjack/mcpbroker/connect"
 	"github.com/yellowjack/yellowjack/mcpbroker/tokens"
 )
 
@@ -32,7 +33,7 @@ func newCredentials(p parts) *credentials {
 var tokenTypes = map[string]string{"": "", "access_token": tokens.AccessToken, "id_token": tokens.IDToken, "jwt": tokens.JWT}
 
 // source makes the source of a server's credential.
-func (c *credentials) source(name string, s conf.MCPServer, client *http.Client) (*tokens.Source, error) {
+func (c *credentials) source(cfg *conf.Config, name string, s conf.MCPServer, client *http.Client) (*tokens.Source, error) {
 	a := s.Auth
 	out := &tokens.Source{
 		Server: name, Cache: c.cache, Assertions: c.assertions, Callers: a.Callers, Want: tokens.Want{Resource: a.Resource, Audience: a.Audience, Scopes: a.Scopes},
@@ -55,6 +56,12 @@ func (c *credentials) source(name string, s conf.MCPServer, client *http.Client)
 	case conf.FlowIDJAG:
 		out.Want.Audience = ""
 		out.Flow = tokens.IDJAG{Issuer: endpointOf(a.Issuer, client), Subject: tokenTypes[a.SubjectTokenType], Audience: a.Audience, Server: endpoint}
+	case conf.FlowCode:
+		origin, err := originOf(cfg)
+		if err != nil {
+			return nil, err
+		}
+		out.Flow = tokens.Code{Authorization: a.AuthorizationURL, Endpoint: endpoint, Redirect: connect.Callback(origin, name)}
 	default:
 		return nil, fmt.Errorf("auth.flow %q is not built", a.Flow) // the configuration's check has said so
 	}
@@ -62,15 +69,21 @@ func (c *credentials) source(name string, s conf.MCPServer, client *http.Client)
 }
 
 func endpointOf(c conf.MCPClient, client *http.Client) tokens.Endpoint {
-	out := tokens.Endpoint{URL: c.TokenURL, HTTP: client, Client: tokens.Client{ID: c.ClientID, InForm: c.SecretIn == "form", KeyID: c.KeyID}}
+	out := tokens.Endpoint{URL: c.TokenURL, HTTP: client, Client: clientIs(c.MCPParty)}
 	if c.AuthorizationServer != "" {
 		out.Server = &tokens.Server{Issuer: c.AuthorizationServer, HTTP: client}
 	}
+	return out
+}
+
+// clientIs is who the broker is at an authorization server.
+func clientIs(c conf.MCPParty) tokens.Client {
+	out := tokens.Client{ID: c.ClientID, InForm: c.SecretIn == "form", KeyID: c.KeyID}
 	if !c.ClientSecret.IsZero() {
-		out.Client.Secret = c.ClientSecret.Reveal
+		out.Secret = c.ClientSecret.Reveal
 	}
 	if !c.PrivateKey.IsZero() {
-		out.Client.PrivateKey = c.PrivateKey.Reveal
+		out.PrivateKey = c.PrivateKey.Reveal
 	}
 	return out
 }

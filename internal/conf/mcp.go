@@ -33,6 +33,8 @@ type MCP struct {
 	Sets     map[string]MCPSet    `yaml:"sets"`
 	// Kubernetes is where servers with an image run.
 	Kubernetes MCPKubernetes `yaml:"kubernetes"`
+	// Connect is the page on which people connect their accounts at servers.
+	Connect *MCPConnect `yaml:"connect"`
 }
 
 // MCPServer is one server: a remote one with a URL, or a local one with a command.
@@ -90,7 +92,7 @@ func (m *MCP) Enabled() bool { return len(m.Servers) > 0 }
 func (s MCPServer) PrivateHosts() []string {
 	all := []string{s.URL}
 	if s.Auth != nil {
-		all = append(all, s.Auth.TokenURL, s.Auth.AuthorizationServer, s.Auth.Issuer.TokenURL, s.Auth.Issuer.AuthorizationServer)
+		all = append(all, s.Auth.AuthorizationURL, s.Auth.TokenURL, s.Auth.AuthorizationServer, s.Auth.Issuer.TokenURL, s.Auth.Issuer.AuthorizationServer)
 	}
 	var out []string
 	for _, text := range all {
@@ -140,6 +142,7 @@ func (d *decoder) mcp(c *Config) {
 		d.mcpServer(sp, c, m.Servers[n])
 	}
 	d.mcpKubernetes(p.with("kubernetes"), m.Kubernetes)
+	d.mcpConnect(p.with("connect"), c)
 	d.mcpSets(p.with("sets"), m)
 }
 

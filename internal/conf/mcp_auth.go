@@ -14,7 +14,9 @@ type MCPAuth struct {
 	Header string `yaml:"header"`
 	// The rest is of the flows that get tokens. TokenURL and who the broker is there:
 	MCPClient
-	Scopes []string `yaml:"scopes"`
+	// AuthorizationURL is where a person's browser goes, of authorization-code.
+	AuthorizationURL string   `yaml:"authorization_url"`
+	Scopes           []string `yaml:"scopes"`
 	// Resource is what the token is for; empty means the server's URL. Audience is for authorization servers that want one besides; of
 	// id-jag it is the server's authorization server.
 	Resource string `yaml:"resource"`
@@ -35,7 +37,11 @@ type MCPClient struct {
 	TokenURL string `yaml:"token_url"`
 	// AuthorizationServer is the issuer identifier of a server that says itself where its token endpoint is.
 	AuthorizationServer string `yaml:"authorization_server"`
+	MCPParty
+}
 
+// MCPParty is who the broker is at an authorization server.
+type MCPParty struct {
 	ClientID     string `yaml:"client_id"`
 	ClientSecret Secret `yaml:"client_secret"`
 	// SecretIn is where the secret stands.
@@ -52,10 +58,11 @@ const (
 	FlowExchange          = "token-exchange"
 	FlowOnBehalfOf        = "on-behalf-of"
 	FlowIDJAG             = "id-jag"
+	FlowCode              = "authorization-code"
 )
 
 // laterFlows are not built yet.
-var laterFlows = []string{"authorization-code", "jwt-bearer"}
+var laterFlows = []string{"jwt-bearer"}
 
 // clientKeys say who the broker is.
 var clientKeys = []string{"token_url", "authorization_server", "client_id", "client_secret", "secret_in", "private_key", "key_id"}
@@ -66,6 +73,7 @@ var flowKeys = map[string]struct{ takes, needs []string }{
 	FlowClientCredentials: {slices.Concat(clientKeys, []string{"scopes", "resource", "audience"}), []string{"client_id"}},
 	FlowExchange:          {slices.Concat(clientKeys, []string{"scopes", "resource", "audience", "subject_token_type", "callers", "actor_token", "actor_token_type"}), nil},
 	FlowOnBehalfOf:        {slices.Concat(clientKeys, []string{"scopes", "callers"}), []string{"client_id", "scopes"}},
+	FlowCode:              {slices.Concat(clientKeys, []string{"authorization_url", "scopes", "resource", "audience"}), []string{"client_id"}},
 	FlowIDJAG: {
 		slices.Concat(clientKeys, []string{"scopes", "resource", "audience", "subject_token_type", "callers", "issuer"}), []string{"client_id", "audience", "issuer"},
 	},
@@ -98,6 +106,9 @@ func (d *decoder) mcpAuth(p path, c *Config, s MCPServer, a *MCPAuth) {
 	}
 	if at := p.with("issuer"); a.Flow == FlowIDJAG && d.lines[at.id()] > 0 && !d.failed(at) {
 		d.mcpClient(p.with("issuer"), s, &a.Issuer, false)
+	}
+	if a.Flow == FlowCode {
+		d.mcpAuthorization(p, s, a)
 	}
 	if slices.Contains(keys.takes, "callers") {
 		d.mcpCallers(p.with("callers"), c, a)
@@ -132,7 +143,7 @@ func (d *decoder) mcpCallers(p path, c *Config, a *MCPAuth) {
 
 // flowKeys says which keys are missing, and which are another flow's.
 func (d *decoder) flowKeys(p path, flow string, takes, needs []string) {
-	for _, key := range slices.Concat([]string{"secret", "header", "scopes", "resource", "audience", "subject_token_type", "callers", "actor_token", "actor_token_type", "issuer"}, clientKeys) {
+	for _, key := range slices.Concat([]string{"secret", "header", "scopes", "resource", "audience", "subject_token_type", "callers", "actor_token", "actor_token_type", "issuer", "authorization_url"}, clientKeys) {
 		_, written := d.lines[p.with(key).id()]
 		switch {
 		case !written && slices.Contains(needs, key):
@@ -143,14 +154,9 @@ func (d *decoder) flowKeys(p path, flow string, takes, needs []string) {
 	}
 }
 
-// mcpClient checks a token endpoint, and that the broker says who it is in one way: where that is needed, in any.
+// mcpClient checks a token endpoint, and who the broker is there.
 func (d *decoder) mcpClient(p path, s MCPServer, c *MCPClient, needed bool) {
-	d.readable(p.with("client_secret"), c.ClientSecret)
-	if !c.PrivateKey.IsZero() {
-		if _, err := c.PrivateKey.Reveal(); err != nil { // a document of several lines
-			d.bad(p.with("private_key"), err.Error(), "name the file of a PKCS #8 key in PEM")
-		}
-	}
+	d.mcpParty(p, c.MCPParty, needed)
 	switch {
 	case c.TokenURL != "" && c.AuthorizationServer != "":
 		d.bad(p.with("authorization_server"), "stands beside a token_url", "keep one of the two")
@@ -160,6 +166,16 @@ func (d *decoder) mcpClient(p path, s MCPServer, c *MCPClient, needed bool) {
 		d.mcpURL(p.with("authorization_server"), s, c.AuthorizationServer)
 	case !d.failed(p.with("token_url")) && !d.failed(p.with("authorization_server")):
 		d.bad(p.with("token_url"), "is missing", "name the token endpoint, or by authorization_server the issuer that says where it is")
+	}
+}
+
+// mcpParty checks that the broker says who it is in one way: where that is needed, in any.
+func (d *decoder) mcpParty(p path, c MCPParty, needed bool) {
+	d.readable(p.with("client_secret"), c.ClientSecret)
+	if !c.PrivateKey.IsZero() {
+		if _, err := c.PrivateKey.Reveal(); err != nil { // a document of several lines
+			d.bad(p.with("private_key"), err.Error(), "name the file of a PKCS #8 key in PEM")
+		}
 	}
 	secret, key := d.lines[p.with("client_secret").id()] > 0, d.lines[p.with("private_key").id()] > 0
 	switch {

@@ -568,7 +568,7 @@ func TestNew(t *testing.T) {
 	w := newWorld(t)
 	for name, change := range map[string]func(*Config){
 		"origin": func(c *Config) { c.Origin += "/x" }, "login": func(c *Config) { c.Login.Redirect = "https://evil.example.com/connect/login" },
-		"name": func(c *Config) { c.Servers = map[string]*tokens.Source{"login": w.source} },
+		"name":     func(c *Config) { c.Servers = map[string]*tokens.Source{"login": w.source} },
 		"redirect": func(c *Config) { c.Servers = map[string]*tokens.Source{"slack": w.source} }, "scopes": func(c *Config) { c.Scopes = nil },
 		"flow": func(c *Config) { c.Servers = map[string]*tokens.Source{"x": {Flow: tokens.Own{}}} },
 		"keys": func(c *Config) { c.Keys = nil },

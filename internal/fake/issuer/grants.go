@@ -52,7 +52,7 @@ func no(code string) answer { return answer{code: code} }
 func (i *Issuer) authorize(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	client, redirect := q.Get("client_id"), q.Get("redirect_uri")
-	if !slices.Contains(i.cfg.Redirects[client], redirect) {
+	if !i.redirects(client, redirect) {
 		http.Error(w, "no such client or redirect URI", http.StatusBadRequest) // and no redirect (section 4.1.2.1)
 		return
 	}
@@ -85,6 +85,22 @@ func (i *Issuer) authorize(w http.ResponseWriter, r *http.Request) {
 		to = redirect + "&" + back.Encode()
 	}
 	http.Redirect(w, r, to, http.StatusFound)
+}
+
+// Redirect adds to the redirect URIs of a client.
+func (i *Issuer) Redirect(client string, uris ...string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.more == nil {
+		i.more = map[string][]string{}
+	}
+	i.more[client] = append(i.more[client], uris...)
+}
+
+func (i *Issuer) redirects(client, uri string) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return slices.Contains(i.cfg.Redirects[client], uri) || slices.Contains(i.more[client], uri)
 }
 
 // SignIn says who is at every browser that comes: what a token says of a person. nil is somebody who refuses.

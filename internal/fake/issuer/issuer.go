@@ -53,8 +53,9 @@ type Issuer struct {
 	down    bool
 	fetches int
 
-	person           map[string]any    // who signed in
-	codes, refreshes map[string]*grant // by code, by refresh token
+	more             map[string][]string // redirect URIs that came later
+	person           map[string]any      // who signed in
+	codes, refreshes map[string]*grant   // by code, by refresh token
 }
 
 // New makes an issuer that does not listen; Handler serves it. The URL must be given.
