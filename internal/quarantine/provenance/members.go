@@ -3,6 +3,7 @@ package provenance
 import (
 	"encoding/binary"
 	"slices"
+	"strings"
 
 	"github.com/yellowjack/yellowjack/internal/label"
 )
@@ -90,6 +91,20 @@ func readMembers(members []string) *conversation {
 	c := &conversation{label: label.Clean()}
 	at := label.Label{Integrity: label.Trusted, Confidentiality: label.Public}
 	var sources []string
+	calls, done, stood := 0, 0, 0 // a long conversation has many, and a map that grows is copied each time
+	for _, m := range members {
+		switch {
+		case strings.HasPrefix(m, memberCall):
+			calls++
+		case strings.HasPrefix(m, memberDone):
+			done++
+		case strings.HasPrefix(m, memberStood):
+			stood++
+		}
+	}
+	if calls+done+stood > 0 {
+		c.calls, c.done, c.stood = make(map[string]callAt, calls), make(map[string][]mark, done), make(map[mark]struct{}, stood)
+	}
 	for _, m := range members {
 		kind, rest := m, ""
 		if len(m) > 1 && m[1] == ':' {
@@ -108,19 +123,10 @@ func readMembers(members []string) *conversation {
 		case kind == memberSource:
 			sources = append(sources, rest)
 		case kind == memberCall && len(rest) == 4+2*tagSize:
-			if c.calls == nil {
-				c.calls = map[string]callAt{}
-			}
 			c.calls[rest[4:4+tagSize]] = callAt{binary.BigEndian.Uint32([]byte(rest)), rest[4+tagSize:]}
 		case kind == memberDone && len(rest) == tagSize+markSize:
-			if c.done == nil {
-				c.done = map[string][]mark{}
-			}
 			c.done[rest[:tagSize]] = append(c.done[rest[:tagSize]], doneBy([]byte(rest[tagSize:])))
 		case kind == memberStood && len(rest) == len(mark{}):
-			if c.stood == nil {
-				c.stood = map[mark]struct{}{}
-			}
 			c.stood[mark([]byte(rest))] = struct{}{}
 		case kind == memberAsked && len(rest) == 4:
 			c.asked = append(c.asked, binary.BigEndian.Uint32([]byte(rest)))

@@ -38,18 +38,28 @@ func (h *History) owed() owing {
 			at[place{r.conversation, r.ordinal}] = true
 		}
 	}
-	unanswered := map[place]bool{}
+	unanswered := map[place]bool{} // those places of the gaps where a call is that was not
+	for i := range h.gaps {
+		if r := h.gaps[i].record; r != nil {
+			unanswered[place{r.conversation, r.ordinal}] = false
+		}
+	}
 	for _, c := range h.pointed {
-		for t, call := range h.held[c].calls {
+		held, own := h.held[c], c == h.Conversation
+		for t, call := range held.calls {
 			if here[t] {
 				continue
 			}
-			o.shortened = o.shortened || c == h.Conversation
-			if !h.held[c].answered(t) {
-				unanswered[place{c, call.ordinal}] = true
-				o.beside = o.beside || at[place{c, call.ordinal}]
-				o.open = o.open || o.beside || c == h.Conversation && h.held[c].follows(call, h.last)
+			o.shortened = o.shortened || own
+			if held.answered(t) {
+				continue
 			}
+			stands := place{c, call.ordinal}
+			if _, gap := unanswered[stands]; gap {
+				unanswered[stands] = true
+			}
+			o.beside = o.beside || at[stands]
+			o.open = o.open || o.beside || own && held.follows(call, h.last)
 		}
 	}
 	for i := range h.gaps {
