@@ -23,7 +23,7 @@ TESTFLAGS ?=
 FUZZTIME ?= 20s
 DEMO ?= fake
 
-.PHONY: help demo test test-all check build bench soak envoy redis bwrap e2e e2e-sdk e2e-mcp e2e-agentdojo agentdojo fmt fmt-check vet lint vuln fuzz sdks deps clean
+.PHONY: help demo test test-all check build bench soak envoy redis bwrap browser e2e e2e-sdk e2e-mcp e2e-agentdojo agentdojo fmt fmt-check vet lint vuln fuzz sdks deps clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,10 +35,10 @@ build: ## leave bin/yellowjack
 	$(GO) build -trimpath -o bin/yellowjack ./cmd/yellowjack
 
 # One pass of the whole tree under the race detector: unit, transcripts, and e2e with the real Envoy and the real SDKs.
-test: deps envoy redis bwrap sdks agentdojo fmt-check vet $(GOTESTSUM) ## all that a change must pass: format, vet, unit and race, one e2e pass
+test: deps envoy redis bwrap browser sdks agentdojo fmt-check vet $(GOTESTSUM) ## all that a change must pass: format, vet, unit and race, one e2e pass
 	$(GOTESTSUM) --format pkgname --format-hide-empty-pkg -- -race -timeout 20m $(TESTFLAGS) $(PKG)
 
-test-all: deps envoy redis bwrap sdks agentdojo lint vuln build fuzz $(GOTESTSUM) ## everything: test twice in random order, lint, vuln, fuzz, a short bench
+test-all: deps envoy redis bwrap browser sdks agentdojo lint vuln build fuzz $(GOTESTSUM) ## everything: test twice in random order, lint, vuln, fuzz, a short bench
 	$(GO) run ./bench -short -out $(TOOLS)/bench
 	$(GOTESTSUM) --format pkgname --format-hide-empty-pkg -- -shuffle on -count 1 -timeout 20m $(TESTFLAGS) ./...
 	$(MAKE) test TESTFLAGS="-shuffle on -count 1"
@@ -49,7 +49,7 @@ test-all: deps envoy redis bwrap sdks agentdojo lint vuln build fuzz $(GOTESTSUM
 check: fmt-check vet ## what takes seconds: format, vet, the house's own rules
 	$(GO) test . $(TESTFLAGS)
 
-e2e: envoy redis sdks ## only the end-to-end tests
+e2e: envoy redis browser sdks ## only the end-to-end tests
 	$(GO) test -count 1 -timeout 20m $(TESTFLAGS) ./e2e/
 
 e2e-sdk: envoy redis sdks ## the providers' real SDKs and agents' frameworks, whole; ends with the figures (`make test` has the usual form of each stream)
@@ -75,6 +75,9 @@ redis: ## find a Redis that is new enough, or unpack the distribution's into .to
 
 bwrap: ## find a bubblewrap that is new enough, or unpack the distribution's into .tools
 	@scripts/bwrap.sh >/dev/null || echo "without bwrap local MCP servers do not start, and their tests are left out" >&2
+
+browser: ## find a Chromium that is new enough, or unpack the distribution's into .tools
+	@scripts/chromium.sh >/dev/null || echo "without chromium the page on which people connect is not looked at in a browser" >&2
 
 sdks: ## the providers' real SDKs, agents' frameworks and real MCP servers, pinned, into .tools
 	scripts/sdks.sh

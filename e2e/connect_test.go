@@ -206,7 +206,7 @@ func TestConnectPage(t *testing.T) {
 				t.Errorf("%d %s: %s", b.code, b.at, b.text)
 			}
 			for _, csp := range b.csp {
-				if !strings.HasPrefix(csp, "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'") {
+				if !strings.HasPrefix(csp, "default-src 'none'; style-src 'sha256-") || !strings.Contains(csp, "'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'") {
 					t.Errorf("the policy is %q", csp)
 				}
 			}

@@ -1,4 +1,4 @@
-# What bwrap.sh and redis.sh share: a program of the distribution's own package, unpacked without root. Sourced by them.
+# What bwrap.sh, chromium.sh and redis.sh share: a program of the distribution's own package, unpacked without root. Sourced by them.
 #
 # The package and the libraries that it lacks here are downloaded with apt-get (which checks their signatures) and unpacked into
 # .tools (ignored by git); nothing is installed and root is not needed. The packages are those of the distribution, so that they
@@ -54,7 +54,7 @@ unpack() { # PACKAGE PROGRAM FOLDER NAME
 #!/bin/sh
 here=\$(cd "\$(dirname "\$0")" && pwd)
 libraries=
-for folder in "\$here"/root/usr/lib/*/ "\$here"/root/lib/*/; do
+for folder in "\$here"/root/usr/lib/*/ "\$here"/root/usr/lib/*-linux-*/*/ "\$here"/root/lib/*/; do
   [ -d "\$folder" ] && libraries="\$libraries\${libraries:+:}\$folder"
 done
 LD_LIBRARY_PATH="\$libraries\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}" exec "\$here/root/$program" "\$@"

@@ -11,8 +11,8 @@
 // authorization server's answer is taken for another's (RFC 9700, section 4.4.2.2), and the answer's issuer is compared where it is known
 // (RFC 9207). What she granted is then kept by package tokens, and written down (Config.Done).
 //
-// There is no script, nothing is loaded, nothing is cached or framed, and no redirect goes anywhere but to configured endpoints and
-// paths of this page. Every failure is a page that says what to do; none repeats what a request brought.
+// There is no script, the one style stands in the page, nothing is loaded, cached or framed, and no redirect goes anywhere but to the
+// endpoints of configured servers and paths of this page. Every failure is a page that says what to do; none repeats what a request brought.
 package connect
 
 import (
@@ -83,6 +83,7 @@ type Page struct {
 	c      Config
 	links  *seal.Box
 	cookie string
+	style  string // as the policy names it
 	secure bool
 }
 
@@ -107,6 +108,9 @@ func New(c Config) (*Page, error) {
 	p := &Page{c: c, secure: u.Scheme == "https", cookie: "yellowjack_connect"}
 	if p.secure {
 		p.cookie = "__Host-yellowjack_connect"
+	}
+	if p.style, err = styleSource(); err != nil {
+		return nil, err
 	}
 	p.links, err = seal.New(c.Keys, "connect link")
 	return p, err
@@ -161,7 +165,7 @@ func (p *Page) headers(w http.ResponseWriter, target string) {
 		form += " " + u.Scheme + "://" + u.Host
 	}
 	h := w.Header()
-	h.Set("Content-Security-Policy", "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action "+form)
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src "+p.style+"; base-uri 'none'; frame-ancestors 'none'; form-action "+form)
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")

@@ -3,11 +3,14 @@ package connect
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
 	"embed"
+	"encoding/base64"
 	"errors"
 	"html/template"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/yellowjack/yellowjack/mcpbroker/tokens"
 )
@@ -16,6 +19,21 @@ import (
 var files embed.FS
 
 var pages = template.Must(template.ParseFS(files, "page.html")) //nolint:gochecknoglobals // a constant in all but syntax
+
+// styleSource is how the policy of a page names the one style that it has, by what it says (CSP Level 3, section 2.3.1).
+func styleSource() (string, error) {
+	text, err := files.ReadFile("page.html")
+	if err != nil {
+		return "", err
+	}
+	_, after, begins := strings.Cut(string(text), "<style>")
+	style, _, ends := strings.Cut(after, "</style>")
+	if !begins || !ends {
+		return "", errors.New("connect: the page has no style")
+	}
+	sum := sha256.Sum256([]byte(style))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'", nil
+}
 
 // view is what a page shows.
 type view struct {
