@@ -140,6 +140,7 @@ type setup struct {
 	change func(config string) string // the last word
 	split  bool                       // `yellowjack extproc` and Envoy as processes of their own
 	env    []string
+	files  map[string]string // beside the configuration
 	// bootstrap changes what `yellowjack envoy` prints; only with split.
 	bootstrap func(string) string
 }
@@ -242,6 +243,11 @@ func launch(ctx context.Context, s setup) (*gateway, error) {
 		return nil, err
 	}
 	for name, content := range map[string]string{"yellowjack.yaml": text, "everyone.key": everyoneKey + "\n", "finance.key": financeKey, "sara.key": saraKey} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	for name, content := range s.files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			return nil, err
 		}

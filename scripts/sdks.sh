@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Puts the providers' real SDKs and the agents' frameworks, the real MCP servers, the official MCP SDKs and the MCP conformance suites, pinned,
-# where the end-to-end tests look for them: .tools/venv, .tools/js, .tools/mcpservers and .tools/mcp. The last has the Node of at least 22 that
-# most of the JavaScript needs. Does nothing when the pins have not changed.
+# where the end-to-end tests look for them: .tools/venv, .tools/js, .tools/mcpservers, .tools/mcp, and .tools/oidc with a real identity
+# provider. .tools/mcp has the Node of at least 22 that most of the JavaScript needs. Does nothing when the pins have not changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -32,3 +32,4 @@ npm_project() { # npm_project FOLDER PINS: the packages that PINS pins, in FOLDE
 npm_project .tools/js e2e/js
 npm_project .tools/mcpservers e2e/mcpservers
 npm_project .tools/mcp/js e2e/mcp/js
+npm_project .tools/oidc e2e/oidc
