@@ -23,6 +23,10 @@ func (g *Gate) filter(dst []byte, c *choice, ch *openaichat.ChunkChoice, ends bo
 			ch.SetText(d, shown)
 		}
 	}
+	if thought, member := g.chunk.AppendDetails(g.before[:0], ch); len(thought) > 0 {
+		c.texts.Of(member).Add(thought)
+		g.before = thought
+	}
 	return dst
 }
 

@@ -37,6 +37,7 @@ type Part struct {
 	Tool    int  // index in Request.Tools; -1 when it is no description
 	Media   int  // index in Request.Media; -1 when it is no media
 	JSON    bool // what a tool answered is this document, and no text
+	Details bool // what a model thought, as AppendDetails reads it
 }
 
 // Media is what is known of a part that is no text.
@@ -51,8 +52,8 @@ type Media struct {
 }
 
 // Text decodes a part: a JSON string to its text; of media, of arguments that are an object, and of a result that is a
-// document, the raw bytes; of any other value the strings in it, names too, a line each. What comes back may be part of
-// the document and is only read.
+// document, the raw bytes; of Details what AppendDetails says; of any other value the strings in it, names too, a line each. What
+// comes back may be part of the document and is only read.
 func (r *Request) Text(p Part) []byte {
 	raw := p.Span.Of(r.Doc)
 	if len(raw) >= 2 && raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 {
@@ -60,6 +61,9 @@ func (r *Request) Text(p Part) []byte {
 	}
 	if p.raw(raw) {
 		return raw
+	}
+	if p.Details {
+		return AppendDetails(nil, raw)
 	}
 	return appendStrings(nil, raw)
 }
@@ -69,6 +73,9 @@ func (r *Request) AppendText(dst []byte, p Part) []byte {
 	raw := p.Span.Of(r.Doc)
 	if p.raw(raw) {
 		return append(dst, raw...)
+	}
+	if p.Details {
+		return AppendDetails(dst, raw)
 	}
 	return appendStrings(dst, raw)
 }

@@ -101,7 +101,10 @@ func (p *parser) readMessageMember(m *message, name string) error {
 		err = p.textPart(llm.TextPart)
 	case "reasoning_details":
 		m.extra = true
-		err = p.textPart(llm.ReasoningPart)
+		before := len(p.req.Parts)
+		if err = p.textPart(llm.ReasoningPart); len(p.req.Parts) > before {
+			p.req.Parts[before].Details = true
+		}
 	case "audio", "images":
 		m.extra = true
 		err = p.readMessageMedia(name)

@@ -33,6 +33,7 @@ type answer struct {
 	finish   llm.Span // the value; empty when there is none
 	reason   string
 	logprobs llm.Span
+	details  llm.Span        // what the model thought, as llm.AppendDetails reads it; empty when there is none
 	members  []member        // of the message, every one
 	content  llm.Span        // the value; empty when there is none
 	kind     strictjson.Kind // of the content
@@ -61,6 +62,9 @@ func isText(member string) bool {
 	}
 	return false
 }
+
+// detailsMember is where a message, or a delta, has what the model thought as llm.AppendDetails reads it.
+const detailsMember = "reasoning_details"
 
 // answerParts are the parts that an answer's content may have where it is a list (Mistral and others). Any other may be
 // a call that some client makes.
@@ -195,6 +199,8 @@ func (a *Response) readMessage(r *strictjson.Reader, c *answer) error {
 			return r.Fail(ErrNotCompletion, "a member that has no place in a message")
 		case isText(m.Name):
 			err = readTexts(r, m.Name, c.text)
+		case m.Name == detailsMember:
+			c.details, err = r.Skip()
 		default:
 			_, err = r.Skip()
 		}

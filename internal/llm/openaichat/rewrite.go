@@ -125,6 +125,11 @@ func (w *rewriter) texts(filter func(choice int) llm.TextFilter) {
 			w.s.Replace(d.span, appendQuoted(nil, shown))
 		}
 	}
+	if raw := w.c.details.Of(w.a.Doc); len(raw) > 0 { // it is signed, so nothing in it is written anew
+		if text := string(llm.AppendDetails(nil, raw)); text != "" {
+			w.turn.Texts = append(w.turn.Texts, llm.TurnText{Member: detailsMember, Shown: text, Said: text})
+		}
+	}
 	if w.c.logprobs.Len() > 0 && (w.edited || len(w.says) > 0) {
 		// They may repeat, token by token, what a denied call said, or a text before it was filtered.
 		w.s.Replace(w.c.logprobs, []byte("null"))

@@ -38,6 +38,7 @@ type ChunkChoice struct {
 	Texts  []TextDelta // the texts in it that are not empty
 
 	span, finish, logprobs llm.Span
+	details                llm.Span     // what the model thought, as llm.AppendDetails reads it
 	edits                  []llm.Splice // of the texts
 	members                []deltaMember
 	entries                []llm.Span // of tool_calls

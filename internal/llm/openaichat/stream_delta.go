@@ -101,6 +101,9 @@ func (c *Chunk) readDeltaMember(ch *ChunkChoice, m strictjson.Member) error {
 		if kind == strictjson.String && span.Len() > len(`""`) && isText(m.Name) {
 			ch.Texts = append(ch.Texts, TextDelta{m.Name, span})
 		}
+		if m.Name == detailsMember && kind != strictjson.Null {
+			ch.details = span
+		}
 	}
 	if err != nil {
 		return err

@@ -166,6 +166,15 @@ func (c *Chunk) replaceCall(s *llm.Splices, ch *ChunkChoice, d *CallDelta, as Ke
 // TextOf appends what a text in the delta says.
 func (c *Chunk) TextOf(dst []byte, d TextDelta) []byte { return appendTextOf(dst, c.Doc, d.span) }
 
+// AppendDetails appends what the model thought, where the choice's delta has it as llm.AppendDetails reads it; member is the
+// name that it stands under.
+func (c *Chunk) AppendDetails(dst []byte, ch *ChunkChoice) (text []byte, member string) {
+	if ch.details.Len() == 0 {
+		return dst, ""
+	}
+	return llm.AppendDetails(dst, ch.details.Of(c.Doc)), detailsMember
+}
+
 // SetText puts another text in the place of one in the choice's delta, in every piece that has it.
 func (ch *ChunkChoice) SetText(d TextDelta, text []byte) {
 	ch.edits = append(ch.edits, llm.Splice{Span: d.span, Text: appendQuoted(nil, text)})

@@ -15,8 +15,9 @@ type chatEncoder struct {
 	format  string // of the thought
 	before  *block // a signature of what follows
 	details int
-	kept    []chatKept // what the details say so far
-	told    []string
+	texted  int    // details whose text began
+	thought []byte // what the details say, as the view reads them when they come back
+	done    bool
 	calls   int
 	texts   [refusalBlock + 1]bool // that something was said
 	parted  bool                   // the next text is another one
@@ -128,12 +129,10 @@ func (c *chatEncoder) say(dst []byte, text string) []byte {
 	case thoughtBlock:
 		delta = llm.AppendQuoted([]byte(`{"reasoning":`), text)
 		delta = llm.AppendQuoted(append(delta, `,"reasoning_details":[{"type":"reasoning.text","text":`...), bare)
-		if k := c.keep(); len(k.text) == 0 && c.format != "" { // once, since clients put the pieces' texts together
-			k.format = c.format
+		if c.texted <= c.details && c.format != "" { // once, since clients put the pieces' texts together
 			delta = llm.AppendQuoted(append(delta, `,"format":`...), c.format)
 		}
-		k := c.keep()
-		k.text = append(k.text, bare...)
+		c.texted, c.thought = c.details+1, append(c.thought, bare...)
 		delta = strconv.AppendInt(append(delta, `,"index":`...), int64(c.details), 10)
 		delta = append(delta, "}]"...)
 	default:
@@ -150,12 +149,10 @@ func (c *chatEncoder) sign(dst []byte, s sign) ([]byte, error) {
 		return dst, nil
 	}
 	d := detailOf(b, c.details)
-	k := c.keep()
-	if len(k.text) > 0 {
+	if c.texted > c.details {
 		d.Text, d.Format = optional[string]{}, optional[string]{}
 	}
-	k.more = append(k.more, d)
-	return c.deltaOf(dst, &chatSaid{Details: []chatDetail{d}})
+	return c.detail(dst, d)
 }
 
 // flush writes a signature that no call came behind.
@@ -163,9 +160,15 @@ func (c *chatEncoder) flush(dst []byte) ([]byte, error) {
 	b := c.before
 	c.before = nil
 	d := detailOf(b, c.details)
-	k := c.keep()
-	k.more = append(k.more, d)
 	c.details++
+	return c.detail(dst, d)
+}
+
+// detail writes a detail that is no piece of a text.
+func (c *chatEncoder) detail(dst []byte, d chatDetail) ([]byte, error) {
+	for _, text := range []string{d.Text.value, d.Summary.value, d.Data.value, d.Signature.value} {
+		c.thought = append(c.thought, text...)
+	}
 	return c.deltaOf(dst, &chatSaid{Details: []chatDetail{d}})
 }
 
@@ -176,9 +179,7 @@ func (c *chatEncoder) stop(dst []byte, e event) ([]byte, error) {
 			return dst, err
 		}
 	}
-	if err := c.tell(); err != nil {
-		return dst, err
-	}
+	c.done = true
 	dst = c.delta(dst, []byte("{}"), chatFinish(e.stop))
 	u := chatUsageOf(e.usage)
 	if u == nil || !c.options.Usage {
@@ -192,56 +193,10 @@ func (c *chatEncoder) stop(dst []byte, e event) ([]byte, error) {
 	return append(append(dst, doc...), "}\n\n"...), nil
 }
 
-// chatKept is a detail as a client has it that puts the pieces of one index together.
-type chatKept struct {
-	text   []byte
-	format string
-	more   []chatDetail
-}
-
-// keep is the detail that is being written.
-func (c *chatEncoder) keep() *chatKept {
-	for len(c.kept) <= c.details {
-		c.kept = append(c.kept, chatKept{})
+// thoughts are told at the end: pieces that stand for themselves are what no client sends back.
+func (c *chatEncoder) thoughts() []string {
+	if !c.done || len(c.thought) == 0 {
+		return nil
 	}
-	return &c.kept[c.details]
+	return []string{string(c.thought)}
 }
-
-// tell says how the details will come back: the members of each in the order in which they came.
-func (c *chatEncoder) tell() error {
-	doc := []byte{'['}
-	for i, k := range c.kept {
-		first := chatDetail{Type: "reasoning.text", Text: some(string(k.text)), Index: some(i)}
-		if k.format != "" {
-			first.Format = some(k.format)
-		}
-		if len(k.text) == 0 {
-			if len(k.more) == 0 {
-				continue
-			}
-			first = k.more[0]
-		}
-		if len(doc) > 1 {
-			doc = append(doc, ',')
-		}
-		piece, err := write(&first)
-		if err != nil {
-			return err
-		}
-		doc = append(doc, piece...)
-		if len(k.text) > 0 {
-			for _, d := range k.more {
-				if d.Signature.set {
-					doc = llm.AppendQuoted(append(doc[:len(doc)-1], `,"signature":`...), d.Signature.value)
-					doc = append(doc, '}')
-				}
-			}
-		}
-	}
-	if doc = append(doc, ']'); len(doc) > len("[]") {
-		c.told = append(c.told, asRead(doc))
-	}
-	return nil
-}
-
-func (c *chatEncoder) thoughts() []string { return c.told }

@@ -49,11 +49,8 @@ func (s sign) signed() bool { return s.Signature != "" || s.Data != "" }
 // own tells whether a model of Anthropic's would take the thought back. One that another provider signed is for that alone.
 func (s sign) own() bool { return s.signed() && (s.Format == "" || s.Format == anthropicFormat) }
 
-// asRead is a value as the view of a client's dialect reads it when it comes back: the strings in it.
-func asRead(v raw) string {
-	r := llm.Request{Doc: v}
-	return string(r.Text(llm.Part{Kind: llm.ReasoningPart, Span: llm.Span{End: len(v)}}))
-}
+// asRead are reasoning_details as the view reads them when they come back.
+func asRead(v raw) string { return string(llm.AppendDetails(nil, v)) }
 
 // thoughtful is an encoder that tells how what a model thought will come back.
 type thoughtful interface{ thoughts() []string }
