@@ -15,7 +15,7 @@ func TestAppendDetails(t *testing.T) {
 		`[{"data":"d","id":"rs_1","format":"openai-responses-v1","index":1,"text":null}]`: "d",
 		`[{"summary":"a\nb"}]`:         "a\nb",
 		`[{"text":"a","type":"b c"}]`:  "ab c",
-		`[{"text":"a","note":"b"}]`:    "anote\nb", // said under another name
+		`[{"text":"a","note":"b"}]`:    "anoteb", // said under another name
 		`[{"text":"a","index":["b"]}]`: "ab",
 		`[{"text":["a",{"b":"c"}]}]`:   "a\nb\nc",
 		`["a",1,null]`:                 "a",
