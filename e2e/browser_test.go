@@ -100,7 +100,7 @@ func TestConnectInBrowser(t *testing.T) {
 	b := startChromium(t)
 	g, as := connecting(t, false, "")
 	opened := make(chan struct{})
-	c := opener(t, g, sara(t), "", func(link string) {
+	c := opener(t, g, sara(t), "", func(link string) bool {
 		defer close(opened)
 		theStage.corp.SignIn(object{"sub": "sara", "email": "sara@example.com", "email_verified": true})
 		as.SignIn(object{"sub": "octosara"})
@@ -115,6 +115,7 @@ func TestConnectInBrowser(t *testing.T) {
 		if text := b.sees("Your connections", "connected"); !strings.Contains(text, "connected") {
 			t.Error(text)
 		}
+		return true
 	})
 	if got, err := c.call(t, "hub__get_issues", object{}); err != nil || got != toolResult {
 		t.Fatalf("%q %v", got, err)

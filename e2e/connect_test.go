@@ -146,7 +146,7 @@ func (s *surfer) press(button string) {
 }
 
 // opener is a client that can open links, and does so.
-func opener(t *testing.T, g *gateway, token, version string, open func(link string)) *toolClient {
+func opener(t *testing.T, g *gateway, token, version string, open func(link string) bool) *toolClient {
 	t.Helper()
 	c := &toolClient{changed: make(chan struct{}, 10), asked: make(chan string, 10)}
 	client := mcp.NewClient(&mcp.Implementation{Name: "Sara's agent", Version: "1"}, &mcp.ClientOptions{
@@ -160,7 +160,9 @@ func opener(t *testing.T, g *gateway, token, version string, open func(link stri
 			if open == nil {
 				return &mcp.ElicitResult{Action: "decline"}, nil
 			}
-			open(r.Params.URL)
+			if !open(r.Params.URL) {
+				return &mcp.ElicitResult{Action: "cancel"}, nil
+			}
 			return &mcp.ElicitResult{Action: "accept"}, nil
 		},
 	})
@@ -185,7 +187,7 @@ func TestConnectPage(t *testing.T) {
 			g, as := connecting(t, version == "2026-07-28", "")
 			b := g.browser(t)
 			hers := sara(t)
-			c := opener(t, g, hers, version, func(link string) {
+			c := opener(t, g, hers, version, func(link string) bool {
 				b.open(link, "sara")
 				for _, text := range []string{"hub", "Sara&#39;s agent", "<strong>sara</strong>", as.URL()[len("http://"):], "<code>repo</code>"} {
 					if b.code != 200 || !strings.Contains(b.text, text) {
@@ -194,6 +196,7 @@ func TestConnectPage(t *testing.T) {
 				}
 				as.SignIn(object{"sub": "octosara"})
 				b.press("Connect to hub")
+				return true
 			})
 			if got := c.tools(t); got != "" {
 				t.Errorf("before, she sees %s", got)
@@ -256,11 +259,12 @@ func TestConnectWhose(t *testing.T) {
 	var who atomic.Value
 	call := func(person, token string) string {
 		b := g.browser(t)
-		c := opener(t, g, token, "", func(link string) {
+		c := opener(t, g, token, "", func(link string) bool {
 			b.open(link, person)
 			as.SignIn(object{"sub": "account-of-" + person})
 			b.press("Connect to hub")
 			who.Store(person)
+			return true
 		})
 		got, err := c.call(t, "hub__get_issues", object{})
 		if err != nil {
@@ -306,7 +310,7 @@ func TestConnectStrangers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, token := range map[string]string{"another issuer's": pats, "a client": token(t, object{"sub": "nightly-agent", "client_id": "nightly-agent"}), "an actor": token(t, object{"sub": "sara", "act": object{"sub": "robot"}})} {
-		c := opener(t, g, token, "", func(string) { t.Error(name, "was asked") })
+		c := opener(t, g, token, "", func(string) bool { t.Error(name, "was asked"); return false })
 		if got, err := c.call(t, "hub__get_issues", object{}); err != nil || !strings.Contains(got, "you cannot log in where that is done") {
 			t.Errorf("%s: %q %v", name, got, err)
 		}

@@ -209,13 +209,14 @@ hub__issues: {allow: ["*"], effect: read}
 	})
 	hers := p.login(t, "sara", g.url+"/mcp")
 	b := g.browser(t)
-	c := opener(t, g, hers, "", func(link string) {
+	c := opener(t, g, hers, "", func(link string) bool {
 		p.signIn(t, "sara")
 		b.read(b.c.Get(link))
 		b.press("Connect to hub")
 		if b.at.Path != "/connect/" || !strings.Contains(b.text, "Disconnect hub") {
 			t.Errorf("%s: %s", b.at, b.text)
 		}
+		return true
 	})
 	if got := c.tools(t); got != "books__read jobs__run" {
 		t.Errorf("she sees %s", got)

@@ -51,6 +51,8 @@ func (c *credentials) source(cfg *conf.Config, name string, s conf.MCPServer, cl
 			flow.Actor = a.ActorToken.Reveal
 		}
 		out.Flow = flow
+	case conf.FlowWorkload:
+		out.Flow = tokens.Workload{Endpoint: endpoint, Assertion: a.Assertion.Reveal}
 	case conf.FlowOnBehalfOf:
 		out.Flow = tokens.OnBehalfOf{Endpoint: endpoint}
 	case conf.FlowIDJAG:

@@ -26,6 +26,8 @@ type MCPAuth struct {
 	// ActorToken is the broker's own token, of token-exchange, for authorization servers that write into a token who acts.
 	ActorToken     Secret `yaml:"actor_token"`
 	ActorTokenType string `yaml:"actor_token_type" enum:"access_token,id_token,jwt"`
+	// Assertion is the broker's own JWT, of jwt-bearer.
+	Assertion Secret `yaml:"assertion"`
 	// Callers are the issuers whose callers' tokens are shown to the token endpoint; empty is the only one that there is.
 	Callers []string `yaml:"callers"`
 	// Issuer is the callers' issuer, of id-jag.
@@ -59,10 +61,8 @@ const (
 	FlowOnBehalfOf        = "on-behalf-of"
 	FlowIDJAG             = "id-jag"
 	FlowCode              = "authorization-code"
+	FlowWorkload          = "jwt-bearer"
 )
-
-// laterFlows are not built yet.
-var laterFlows = []string{"jwt-bearer"}
 
 // clientKeys say who the broker is.
 var clientKeys = []string{"token_url", "authorization_server", "client_id", "client_secret", "secret_in", "private_key", "key_id"}
@@ -74,6 +74,7 @@ var flowKeys = map[string]struct{ takes, needs []string }{
 	FlowExchange:          {slices.Concat(clientKeys, []string{"scopes", "resource", "audience", "subject_token_type", "callers", "actor_token", "actor_token_type"}), nil},
 	FlowOnBehalfOf:        {slices.Concat(clientKeys, []string{"scopes", "callers"}), []string{"client_id", "scopes"}},
 	FlowCode:              {slices.Concat(clientKeys, []string{"authorization_url", "scopes", "resource", "audience"}), []string{"client_id"}},
+	FlowWorkload:          {slices.Concat(clientKeys, []string{"scopes", "resource", "audience", "assertion"}), []string{"assertion"}},
 	FlowIDJAG: {
 		slices.Concat(clientKeys, []string{"scopes", "resource", "audience", "subject_token_type", "callers", "issuer"}), []string{"client_id", "audience", "issuer"},
 	},
@@ -89,10 +90,6 @@ func (d *decoder) mcpAuth(p path, c *Config, s MCPServer, a *MCPAuth) {
 		return
 	}
 	use := "use one of " + strings.Join(slices.Sorted(maps.Keys(flowKeys)), ", ")
-	if slices.Contains(laterFlows, a.Flow) {
-		d.bad(p.with("flow"), shown("flow", a.Flow)+" is not built yet", use)
-		return
-	}
 	keys, known := flowKeys[a.Flow]
 	if !known {
 		d.bad(p.with("flow"), "is no known flow", use)
@@ -101,6 +98,7 @@ func (d *decoder) mcpAuth(p path, c *Config, s MCPServer, a *MCPAuth) {
 	d.flowKeys(p, a.Flow, keys.takes, keys.needs)
 	d.readable(p.with("secret"), a.Secret)
 	d.readable(p.with("actor_token"), a.ActorToken)
+	d.readable(p.with("assertion"), a.Assertion)
 	if a.Flow != FlowStatic {
 		d.mcpClient(p, s, &a.MCPClient, a.Flow == FlowClientCredentials || a.Flow == FlowOnBehalfOf)
 	}
@@ -143,7 +141,7 @@ func (d *decoder) mcpCallers(p path, c *Config, a *MCPAuth) {
 
 // flowKeys says which keys are missing, and which are another flow's.
 func (d *decoder) flowKeys(p path, flow string, takes, needs []string) {
-	for _, key := range slices.Concat([]string{"secret", "header", "scopes", "resource", "audience", "subject_token_type", "callers", "actor_token", "actor_token_type", "issuer", "authorization_url"}, clientKeys) {
+	for _, key := range slices.Concat([]string{"secret", "header", "scopes", "resource", "audience", "subject_token_type", "callers", "actor_token", "actor_token_type", "issuer", "authorization_url", "assertion"}, clientKeys) {
 		_, written := d.lines[p.with(key).id()]
 		switch {
 		case !written && slices.Contains(needs, key):

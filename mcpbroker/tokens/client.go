@@ -34,15 +34,16 @@ const assertionLife = time.Minute
 
 const bearerAssertion = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-// authenticate adds to a request who the client is.
-func (c *Client) authenticate(r *http.Request, form url.Values, endpoint string) error {
+// authenticate adds to a request who the client is. A signed assertion is for the audience: the authorization server's identifier where it
+// is known, so that no other server can use it (an endpoint can be named by anybody), else the endpoint's URL (RFC 7523, section 3).
+func (c *Client) authenticate(r *http.Request, form url.Values, audience string) error {
 	switch {
 	case c.PrivateKey != nil:
 		text, err := c.PrivateKey()
 		if err != nil {
 			return fmt.Errorf("tokens: the client's private key %w", err)
 		}
-		signed, err := c.sign(text, endpoint, time.Now())
+		signed, err := c.sign(text, audience, time.Now())
 		if err != nil {
 			return err
 		}
@@ -68,8 +69,8 @@ func (c *Client) authenticate(r *http.Request, form url.Values, endpoint string)
 
 var errKey = errors.New("tokens: the client's private key is no PKCS #8 key of RSA, P-256 or Ed25519 in PEM")
 
-// sign makes the assertion: a JWS (RFC 7515) of what RFC 7523 wants, for the endpoint and used once.
-func (c *Client) sign(text, endpoint string, now time.Time) (string, error) {
+// sign makes the assertion: a JWS (RFC 7515) of what RFC 7523 wants, for an audience and used once.
+func (c *Client) sign(text, audience string, now time.Time) (string, error) {
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {
 		return "", errKey
@@ -91,7 +92,7 @@ func (c *Client) sign(text, endpoint string, now time.Time) (string, error) {
 		head["kid"] = c.KeyID
 	}
 	claims := map[string]any{
-		"iss": c.ID, "sub": c.ID, "aud": endpoint, "jti": rand.Text(), "iat": now.Unix(), "exp": now.Add(assertionLife).Unix(),
+		"iss": c.ID, "sub": c.ID, "aud": audience, "jti": rand.Text(), "iat": now.Unix(), "exp": now.Add(assertionLife).Unix(),
 	}
 	first, err := json.Marshal(head)
 	if err != nil {

@@ -6,7 +6,8 @@
 // a Source makes a header of what the endpoint gave, and of nothing else.
 //
 // A Flow (flows.go) is how a token is had: token exchange (RFC 8693), Entra's on-behalf-of, an identity assertion grant (ID-JAG: an
-// exchange at her issuer, then RFC 7523 at the server's authorization server), or the broker's own client credentials. The broker says
+// exchange at her issuer, then RFC 7523 at the server's authorization server), or the broker's own: by client credentials, or for a JWT that
+// says what it is. The broker says
 // who it is by a secret or by a signed assertion (client.go, RFC 7523). Every request names the resource that the token is for
 // (RFC 8707). Where an endpoint is, the configuration says, or an authorization server that the configuration names (discovery.go).
 //

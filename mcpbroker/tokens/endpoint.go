@@ -50,19 +50,19 @@ type given struct {
 
 // ask posts a grant.
 func (e *Endpoint) ask(ctx context.Context, form url.Values) (given, error) {
-	at := e.URL
+	at, audience := e.URL, e.URL
 	if at == "" && e.Server != nil {
 		said, err := e.Server.metadata(ctx)
 		if err != nil {
 			return given{}, err
 		}
-		at = said.token
+		at, audience = said.token, e.Server.Issuer
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, at, nil)
 	if err != nil {
 		return given{}, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
-	if err := e.Client.authenticate(r, form, at); err != nil {
+	if err := e.Client.authenticate(r, form, audience); err != nil {
 		return given{}, err
 	}
 	body := form.Encode()

@@ -66,6 +66,25 @@ func (f Own) fetch(ctx context.Context, _ string, w Want) (given, error) {
 	return bearer(f.Endpoint.ask(ctx, w.form(grantClient)))
 }
 
+// Workload is the broker's own token, for a JWT of its own that another issuer gave: what its platform says that it is (RFC 7523, section
+// 2.1). The authorization server trusts that issuer.
+type Workload struct {
+	Endpoint  Endpoint
+	Assertion func() (string, error) // read anew for each request
+}
+
+func (Workload) name() string { return "jwt-bearer" }
+func (Workload) shared() bool { return true }
+func (f Workload) fetch(ctx context.Context, _ string, w Want) (given, error) {
+	assertion, err := f.Assertion()
+	if err != nil {
+		return given{}, fmt.Errorf("tokens: the workload's assertion %w", err)
+	}
+	form := w.form(grantJWT)
+	form.Set("assertion", assertion)
+	return bearer(f.Endpoint.ask(ctx, form))
+}
+
 // Exchange is a token for the person, in exchange for hers (RFC 8693). Who acts is the broker: as it authenticates or, for authorization
 // servers that want to write it into the token (act), as a token of its own says.
 type Exchange struct {
