@@ -153,7 +153,7 @@ func (l *lab) begin(ctx context.Context, name string, probe []byte) (*arm, error
 	a := &arm{name: name}
 	var err error
 	if name == armYellowjack {
-		err = l.beginYellowjack(a)
+		err = l.beginYellowjack(a, fmt.Sprintf("  mock: {base_url: \"http://%s/v1\", models: [bench]}\ndefault_provider: mock\n", l.upstream), "mock")
 	} else {
 		err = l.beginYardstick(a, name == armNoop)
 	}
@@ -227,7 +227,8 @@ func (l *lab) beginYardstick(a *arm, guarded bool) error {
 	return err
 }
 
-func (l *lab) beginYellowjack(a *arm) error {
+// beginYellowjack starts Yellowjack before providers: theirs is what the configuration says of them, and their names.
+func (l *lab) beginYellowjack(a *arm, theirs string, providers ...string) error {
 	listen, err := freePort()
 	if err != nil {
 		return err
@@ -253,13 +254,13 @@ identity:
   issuers:
     - {name: corp, issuer: %q, jwks: %q, audiences: [yellowjack], email_domains: [example.com], claims: {tenant: org, teams: teams}}
 providers:
-  mock: {base_url: "http://%s/v1", models: [bench]}
-default_provider: mock
-credentials:
-  - {provider: mock, secret: {file: everyone.key}}
-`, a.addr, l.envoy, l.workers, filepath.Join(dir, "run"), metrics, l.idp.URL(), l.idp.JWKSURL(), l.upstream)
-	for i := range teams {
-		text += fmt.Sprintf("  - {provider: mock, team: team-%d, secret: {file: everyone.key}}\n", i)
+%scredentials:
+`, a.addr, l.envoy, l.workers, filepath.Join(dir, "run"), metrics, l.idp.URL(), l.idp.JWKSURL(), theirs)
+	for _, p := range providers {
+		text += fmt.Sprintf("  - {provider: %s, secret: {file: everyone.key}}\n", p)
+		for i := range teams {
+			text += fmt.Sprintf("  - {provider: %s, team: team-%d, secret: {file: everyone.key}}\n", p, i)
+		}
 	}
 	// Of ten tools two are for nobody here, so requests with ten tools are edited.
 	text += "policies:\n  data:\n    tools:\n"

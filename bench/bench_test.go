@@ -32,7 +32,7 @@ func TestReadAnswer(t *testing.T) {
 			if c.fails == "EOF" {
 				in = bufio.NewReader(strings.NewReader(c.text))
 			}
-			err := readAnswer(in, true)
+			_, err := readAnswer(in, true)
 			if c.fails == "" {
 				rest, _ := io.ReadAll(in)
 				if err != nil || string(rest) != "rest" {

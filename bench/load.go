@@ -30,13 +30,16 @@ type outcome struct {
 	FirstFail string
 	Elapsed   time.Duration
 	latencies []time.Duration // sorted
+	first     []time.Duration // until the first byte of the body, sorted
 }
 
-func (o outcome) percentile(p float64) time.Duration {
-	if len(o.latencies) == 0 {
+func (o outcome) percentile(p float64) time.Duration { return percentile(o.latencies, p) }
+
+func percentile(sorted []time.Duration, p float64) time.Duration {
+	if len(sorted) == 0 {
 		return 0
 	}
-	return o.latencies[min(len(o.latencies)-1, int(float64(len(o.latencies))*p))]
+	return sorted[min(len(sorted)-1, int(float64(len(sorted))*p))]
 }
 
 // run sends the load. It ends early, with an error, when the gateway cannot be reached at all.
@@ -68,17 +71,19 @@ func (l load) run() (outcome, error) {
 		all.Requests += r.Requests
 		all.Errors += r.Errors
 		all.latencies = append(all.latencies, r.latencies...)
+		all.first = append(all.first, r.first...)
 		if all.FirstFail == "" {
 			all.FirstFail = r.FirstFail
 		}
 	}
 	slices.Sort(all.latencies)
+	slices.Sort(all.first)
 	return all, nil
 }
 
 // worker is one connection's loop. A failed exchange ends it: the connection's state is unknown, and the run is void.
 func (l load) worker(c net.Conn, first int, next *atomic.Int64, end time.Time) outcome {
-	o := outcome{latencies: make([]time.Duration, 0, 1<<16)}
+	o := outcome{latencies: make([]time.Duration, 0, 1<<16), first: make([]time.Duration, 0, 1<<16)}
 	in := bufio.NewReaderSize(c, 64<<10)
 	at := first * len(l.requests) / max(l.conns, 1)
 	for {
@@ -99,9 +104,11 @@ func (l load) worker(c net.Conn, first int, next *atomic.Int64, end time.Time) o
 			return o.failed(err)
 		}
 		// One answer in many is looked into: a gateway that drops the call, or all of it, would be quick.
-		if err := readAnswer(in, o.Requests%512 == 0); err != nil {
+		first, err := readAnswer(in, o.Requests%512 == 0)
+		if err != nil {
 			return o.failed(err)
 		}
+		o.first = append(o.first, first.Sub(start))
 		o.latencies = append(o.latencies, time.Since(start))
 		o.Requests++
 		at++
@@ -115,11 +122,11 @@ func (o outcome) failed(err error) outcome {
 }
 
 // readAnswer reads one HTTP/1.1 answer and returns an error unless it is a 200 that came whole. With look, its body must
-// have the whole tool call, or as much of it as one read of a stream shows.
-func readAnswer(in *bufio.Reader, look bool) error {
+// have the whole tool call, or as much of it as one read of a stream shows. It tells when the body began.
+func readAnswer(in *bufio.Reader, look bool) (first time.Time, err error) {
 	line, err := in.ReadSlice('\n')
 	if err != nil {
-		return err
+		return first, err
 	}
 	status := string(bytes.TrimSpace(line))
 	ok := bytes.HasPrefix(line, []byte("HTTP/1.1 200"))
@@ -127,7 +134,7 @@ func readAnswer(in *bufio.Reader, look bool) error {
 	for {
 		line, err := in.ReadSlice('\n')
 		if err != nil {
-			return err
+			return first, err
 		}
 		if len(line) <= 2 {
 			break
@@ -135,12 +142,18 @@ func readAnswer(in *bufio.Reader, look bool) error {
 		switch name, value, _ := bytes.Cut(line, []byte(":")); {
 		case bytes.EqualFold(name, []byte("content-length")):
 			if length, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil {
-				return err
+				return first, err
 			}
 		case bytes.EqualFold(name, []byte("transfer-encoding")):
 			chunked = true
 		}
 	}
+	if chunked || length > 0 {
+		if _, err := in.Peek(1); err != nil {
+			return first, err
+		}
+	}
+	first = time.Now()
 	var kept *bytes.Buffer
 	if look || !ok {
 		kept = &bytes.Buffer{}
@@ -151,18 +164,18 @@ func readAnswer(in *bufio.Reader, look bool) error {
 	case length >= 0:
 		err = take(in, length, kept)
 	default:
-		return fmt.Errorf("%s: neither a length nor chunks", status)
+		return first, fmt.Errorf("%s: neither a length nor chunks", status)
 	}
 	if err != nil {
-		return err
+		return first, err
 	}
 	if !ok {
-		return fmt.Errorf("%s: %.300s", status, kept)
+		return first, fmt.Errorf("%s: %.300s", status, kept)
 	}
 	if look && !bytes.Contains(kept.Bytes(), []byte(`"tool_0"`)) {
-		return fmt.Errorf("an answer without its tool call: %.300s", kept)
+		return first, fmt.Errorf("an answer without its tool call: %.300s", kept)
 	}
-	return nil
+	return first, nil
 }
 
 func readChunks(in *bufio.Reader, kept *bytes.Buffer) error {

@@ -16,7 +16,10 @@
 // The broker is measured by itself (tools.go): a warm tools/call through it, in times of the same request through Envoy alone to the
 // same server, and a list of a thousand tools.
 //
-// It writes RESULTS.md and results.json. With -soak it loads Yellowjack alone and reports how its memory grew.
+// The dialects are measured by themselves (dialects.go): what is asked and answered is the same in each, passed on as it is and
+// translated, in times of chat completions.
+//
+// It writes RESULTS.md and results.json; figures of groups that it was not asked to measure stay as they were. With -soak it loads Yellowjack alone and reports how its memory grew.
 package main
 
 import (
@@ -41,8 +44,15 @@ type options struct {
 	binary, out  string
 	workers      int
 	pace         time.Duration
-	broker       bool
+	groups       []string
 }
+
+// The groups of what is measured.
+const (
+	groupGuard    = "guard"
+	groupBroker   = "broker"
+	groupDialects = "dialects"
+)
 
 func main() {
 	o, err := parse(os.Args[1:])
@@ -74,7 +84,7 @@ func parse(args []string) (options, error) {
 	f.StringVar(&o.out, "out", "bench", "`folder` for RESULTS.md and results.json")
 	f.IntVar(&o.workers, "workers", 2, "Envoy's worker threads, in every arm")
 	f.DurationVar(&o.pace, "pace", 250*time.Microsecond, "between the events of a stream; short enough to keep every arm busy")
-	f.BoolVar(&o.broker, "tools-broker", true, "measure the broker of tools as well")
+	groups := f.String("groups", "guard,broker,dialects", "`groups` to measure")
 	short := f.Bool("short", false, "a minute instead of many: shows that it works, measures badly")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -82,7 +92,7 @@ func parse(args []string) (options, error) {
 	if *short {
 		o.rounds, o.length, o.warm, o.cold = 2, time.Second, 300*time.Millisecond, 300
 	}
-	o.arms, o.shapes = strings.Split(*arms, ","), strings.Split(*shapes, ",")
+	o.arms, o.shapes, o.groups = strings.Split(*arms, ","), strings.Split(*shapes, ","), strings.Split(*groups, ",")
 	for list, into := range map[*string]*[]int{tools: &o.tools, conns: &o.conns} {
 		for s := range strings.SplitSeq(*list, ",") {
 			var n int
@@ -95,6 +105,11 @@ func parse(args []string) (options, error) {
 	for _, a := range o.arms {
 		if a != armPlain && a != armNoop && a != armYellowjack {
 			return o, fmt.Errorf("there is no arm %q", a)
+		}
+	}
+	for _, g := range o.groups {
+		if g != groupGuard && g != groupBroker && g != groupDialects {
+			return o, fmt.Errorf("there is no group %q", g)
 		}
 	}
 	for _, s := range o.shapes {
@@ -130,7 +145,33 @@ func bench(ctx context.Context, o options) (err error) {
 	if o.soak > 0 {
 		return soak(ctx, l, o, who)
 	}
-	r := newResults(l, o)
+	r, err := readResults(o.out)
+	if err != nil {
+		return err
+	}
+	if r.Rounds == 0 {
+		r = newResults(l, o)
+	}
+	for _, group := range o.groups {
+		switch group {
+		case groupGuard:
+			err = measureGuard(ctx, l, o, who, r)
+		case groupBroker:
+			err = measureTools(ctx, l, o, who, r)
+		case groupDialects:
+			err = measureDialects(ctx, l, o, who, r)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	r.table(os.Stdout)
+	return r.write(o.out)
+}
+
+// measureGuard measures the arms.
+func measureGuard(ctx context.Context, l *lab, o options, who []string, r *results) error {
+	*r = *newResults(l, o).with(r)
 	if o.cold > 0 {
 		if err := cold(ctx, l, o, r); err != nil {
 			return err
@@ -139,14 +180,8 @@ func bench(ctx context.Context, o options) (err error) {
 	if err := measure(ctx, l, o, who, r); err != nil {
 		return err
 	}
-	if o.broker {
-		if err := measureTools(ctx, l, o, who, r); err != nil {
-			return err
-		}
-	}
 	r.summarize()
-	r.table(os.Stdout)
-	return r.write(o.out)
+	return nil
 }
 
 // kind is one kind of request in one degree of load.

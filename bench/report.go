@@ -39,6 +39,7 @@ func (r *results) table(w io.Writer) {
 		}
 	}
 	r.toolTable(w)
+	defer r.Dialects.table(w)
 	if len(r.RatiosToNoop) == 0 {
 		return
 	}

@@ -3,10 +3,13 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -83,30 +86,54 @@ type results struct {
 	Cold            []coldResult       `json:"cold"`
 	ToolCalls       []toolCalls        `json:"tool_calls,omitempty"`
 	ToolLists       *toolLists         `json:"tool_lists,omitempty"`
+	Dialects        *dialectResults    `json:"dialects,omitempty"`
+}
+
+// readResults reads what an earlier run left, if there was one.
+func readResults(folder string) (*results, error) {
+	r := &results{}
+	b, err := os.ReadFile(filepath.Join(folder, "results.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, r)
+	}
+	return r, err
+}
+
+// with keeps of earlier results what belongs to other groups.
+func (r *results) with(earlier *results) *results {
+	r.ToolCalls, r.ToolLists, r.Dialects = earlier.ToolCalls, earlier.ToolLists, earlier.Dialects
+	return r
 }
 
 func newResults(l *lab, o options) *results {
-	r := &results{
+	return &results{
 		RatiosToNoop: map[string]float64{}, CPURatiosToNoop: map[string]float64{}, OwnP50: map[string]int64{},
-		Rounds: o.rounds, Length: o.length.Seconds(), Pace: ms(o.pace),
-		Machine: machine{CPU: "unknown", Cores: runtime.NumCPU(), Go: runtime.Version(), When: time.Now().UTC().Format(time.DateOnly)},
+		Rounds: o.rounds, Length: o.length.Seconds(), Pace: ms(o.pace), Machine: thisMachine(l),
 	}
+}
+
+// thisMachine is what it is measured on, now.
+func thisMachine(l *lab) machine {
+	m := machine{CPU: "unknown", Cores: runtime.NumCPU(), Go: runtime.Version(), When: time.Now().UTC().Format(time.DateOnly)}
 	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
 		for line := range strings.Lines(string(b)) {
 			if name, value, _ := strings.Cut(line, ":"); strings.TrimSpace(name) == "model name" {
-				r.Machine.CPU = strings.TrimSpace(value)
+				m.CPU = strings.TrimSpace(value)
 			}
 		}
 	}
 	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
-		r.Machine.Load, _, _ = strings.Cut(string(b), " ")
+		m.Load, _, _ = strings.Cut(string(b), " ")
 	}
 	if out, err := exec.Command(l.envoy, "--version").Output(); err == nil {
 		_, said, _ := strings.Cut(string(out), "version:") // hash/version/…; before it stands the program's path
 		fields := strings.Split(said, "/")
-		r.Machine.Envoy = fields[min(1, len(fields)-1)]
+		m.Envoy = fields[min(1, len(fields)-1)]
 	}
-	return r
+	return m
 }
 
 func (r *results) find(arm string, k kind) *row {

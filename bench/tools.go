@@ -47,6 +47,7 @@ type toolLists struct {
 
 // measureTools measures the broker: warm calls, then a long list.
 func measureTools(ctx context.Context, l *lab, o options, who []string, r *results) error {
+	r.ToolCalls = nil
 	for _, conns := range slices.Compact([]int{1, o.conns[0]}) {
 		c, err := measureCalls(ctx, l, o, who, conns)
 		if err != nil {

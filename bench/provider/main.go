@@ -1,9 +1,10 @@
-// Command provider is the benchmark's upstream: it answers Chat Completions as cheaply as it can, since it shares the
-// machine with what is measured.
+// Command provider is the benchmark's upstream: it answers Chat Completions, or with -dialects every API that a provider may speak, as
+// cheaply as it can, since it shares the machine with what is measured.
 //
 // It reads HTTP/1.1 from bare connections, and all its answers are made beforehand: a whole answer of about 2 KB with
 // one tool call, and a stream of 50 events with one tool call, sent an event at a time.
-// Each comes in many variants whose arguments differ. A request for a stream says so in the first bytes of its body.
+// Each comes in many variants whose arguments differ. A request for a stream says so in its body, or its path.
+// With -dialects the answers are those of the fake provider, recorded at the start (recorded.go): one content in each dialect.
 package main
 
 import (
@@ -28,14 +29,22 @@ const (
 func main() {
 	addr := flag.String("listen", "127.0.0.1:0", "`address` to listen on; it is printed when it is there")
 	pace := flag.Duration("pace", 250*time.Microsecond, "between the events of a stream")
+	all := flag.Bool("dialects", false, "answer in every dialect, with the same content")
 	flag.Parse()
+	s := &server{answers: map[string]recorded{"": {wholes(), streams()}}, pace: *pace}
+	if *all {
+		var err error
+		if s.answers, err = record(); err != nil {
+			fmt.Fprintln(os.Stderr, "provider:", err)
+			os.Exit(1)
+		}
+	}
 	l, err := net.Listen("tcp", *addr)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "provider:", err)
 		os.Exit(1)
 	}
 	fmt.Println(l.Addr())
-	s := &server{whole: wholes(), streams: streams(), pace: *pace}
 	for {
 		conn, err := l.Accept()
 		if err != nil {
@@ -47,8 +56,7 @@ func main() {
 }
 
 type server struct {
-	whole   [][]byte
-	streams [][][]byte
+	answers map[string]recorded // by path; those of "" answer any
 	pace    time.Duration
 	next    atomic.Uint64
 }
@@ -59,7 +67,7 @@ func (s *server) serve(conn net.Conn) {
 	in := bufio.NewReaderSize(conn, 128<<10)
 	body := make([]byte, 0, 128<<10)
 	for {
-		length, err := readHead(in)
+		path, length, err := readHead(in)
 		if err != nil {
 			return
 		}
@@ -68,13 +76,21 @@ func (s *server) serve(conn net.Conn) {
 			return
 		}
 		n := s.next.Add(1) % variants
-		if !bytes.Contains(body[:min(len(body), 200)], []byte(`"stream":true`)) {
-			if _, err := conn.Write(s.whole[n]); err != nil {
+		answers, known := s.answers[path]
+		if !known {
+			answers, known = s.answers[""]
+		}
+		if !known {
+			fmt.Fprintln(os.Stderr, "provider: there is nothing at", path)
+			return
+		}
+		if answers.whole != nil && (answers.streams == nil || !bytes.Contains(body, []byte(`"stream":true`))) {
+			if _, err := conn.Write(answers.whole[n]); err != nil {
 				return
 			}
 			continue
 		}
-		for _, event := range s.streams[n] {
+		for _, event := range answers.streams[n] {
 			if _, err := conn.Write(event); err != nil {
 				return
 			}
@@ -97,13 +113,20 @@ func readFull(in *bufio.Reader, b []byte) (int, error) {
 	return n, nil
 }
 
-// readHead reads a request's head and returns how long its body is.
-func readHead(in *bufio.Reader) (int, error) {
-	length := -1
+// readHead reads a request's head and returns its path and how long its body is.
+func readHead(in *bufio.Reader) (path string, length int, err error) {
+	line, err := in.ReadSlice('\n')
+	if err != nil {
+		return "", 0, err
+	}
+	_, target, _ := strings.Cut(string(line), " ")
+	target, _, _ = strings.Cut(target, " ")
+	path, _, _ = strings.Cut(target, "?")
+	length = -1
 	for {
 		line, err := in.ReadSlice('\n')
 		if err != nil {
-			return 0, err
+			return "", 0, err
 		}
 		if len(line) <= 2 {
 			break
@@ -111,15 +134,15 @@ func readHead(in *bufio.Reader) (int, error) {
 		name, value, _ := bytes.Cut(line, []byte(":"))
 		if bytes.EqualFold(name, []byte("content-length")) {
 			if length, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil {
-				return 0, err
+				return "", 0, err
 			}
 		}
 	}
 	if length < 0 || length > 128<<10 {
 		fmt.Fprintln(os.Stderr, "provider: a request without a content-length, or one too long:", length)
-		return 0, strconv.ErrRange
+		return "", 0, strconv.ErrRange
 	}
-	return length, nil
+	return path, length, nil
 }
 
 // arguments differ from variant to variant, in value and in length.
