@@ -128,6 +128,13 @@ func (b *Broker) listen(ctx context.Context, c *relay.Call, in *set) (relay.Answ
 	defer b.hub.add(sub)()
 	b.metrics.streams.Inc()
 	defer b.metrics.streams.Dec()
+	// What is listed now is looked at before the client is told that it listens: it hears of all that changes from then on.
+	var seen [kinds][32]byte
+	for k := range kinds {
+		if sub.wants[k] {
+			seen[k], _ = b.fingerprint(ctx, c.Principal, in, k)
+		}
+	}
 	if err := c.Notify(protocol.NotifyAcknowledged, acknowledged(sub, ack)); err != nil {
 		return relay.Answer{}, context.Canceled
 	}
@@ -138,12 +145,6 @@ func (b *Broker) listen(ctx context.Context, c *relay.Call, in *set) (relay.Answ
 	defer cancel()
 	for s, uris := range watched {
 		wait.Go(func() { b.follow(ctx, c, in, s, uris) })
-	}
-	var seen [kinds][32]byte
-	for k := range kinds {
-		if sub.wants[k] {
-			seen[k], _ = b.fingerprint(ctx, c.Principal, in, k)
-		}
 	}
 	for {
 		select {

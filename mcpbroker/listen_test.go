@@ -119,7 +119,6 @@ func TestPoliciesChanged(t *testing.T) {
 	w.tools(w.sara)
 	sara := w.listen(w.sara, `{"notifications":{"toolsListChanged":true}}`)
 	mona := w.listen(w.mona, `{"notifications":{"toolsListChanged":true}}`)
-	time.Sleep(4 * settle)
 	w.policies(map[string]any{"tools": map[string]any{
 		"slack__post_message": map[string]any{"allow": []any{"group:comms"}, "effect": "write"}, "slack__whoami": map[string]any{"allow": []any{"*"}},
 	}})

@@ -92,6 +92,25 @@ func TestBrokerRevoked(t *testing.T) {
 	}
 }
 
+// TestListenFrom: what changes once a client was told that it listens is heard, however soon it changes.
+func TestListenFrom(t *testing.T) {
+	w := newWorld(t, nil)
+	w.tools(w.sara)
+	sara := w.listen(w.sara, `{"notifications":{"toolsListChanged":true}}`, func(c *relay.Call) {
+		notify := c.Notify
+		c.Notify = func(method string, params []byte) error {
+			if method == protocol.NotifyAcknowledged {
+				w.policies(map[string]any{"tools": map[string]any{}}) // nothing is granted any more
+				w.broker.PoliciesChanged()
+			}
+			return notify(method, params)
+		}
+	})
+	if got := sara.next(t); got != protocol.NotifyTools {
+		t.Error(got)
+	}
+}
+
 // TestPresent: who was here is heard of when nothing of theirs is open, once however often they come; and there is room for so many.
 func TestPresent(t *testing.T) {
 	w := newWorld(t, nil)
