@@ -66,15 +66,14 @@ func (g *Guard) Client() *http.Client {
 		TLSHandshakeTimeout:   g.c.Timeout,
 		ExpectContinueTimeout: time.Second,
 	}
-	client := &http.Client{Transport: checked{g, transport, &plain{dial: g.dial}}, CheckRedirect: g.redirect}
+	client := &http.Client{Transport: checked{g, transport}, CheckRedirect: g.redirect}
 	return client
 }
 
 // checked refuses a URL before anything of it is resolved.
 type checked struct {
-	g     *Guard
-	next  *http.Transport
-	plain *plain
+	g    *Guard
+	next *http.Transport
 }
 
 // RoundTrip sends a request whose URL may be reached.
@@ -82,17 +81,11 @@ func (c checked) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := c.g.Check(r.URL); err != nil {
 		return nil, err
 	}
-	if c.plain.takes(r) {
-		return c.plain.RoundTrip(r)
-	}
 	return c.next.RoundTrip(r)
 }
 
 // CloseIdleConnections lets the client close what it keeps.
-func (c checked) CloseIdleConnections() {
-	c.next.CloseIdleConnections()
-	c.plain.CloseIdleConnections()
-}
+func (c checked) CloseIdleConnections() { c.next.CloseIdleConnections() }
 
 // Check tells whether a URL may be asked for at all. The address behind its name is checked when it is connected to.
 func (g *Guard) Check(u *url.URL) error {
