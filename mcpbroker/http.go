@@ -34,6 +34,8 @@ type HandlerConfig struct {
 	Keys     *store.Keys
 	// Verified is given each token that was taken, with whose it is, for who exchanges it. nil: nobody does.
 	Verified func(p *identity.Principal, token string)
+	// Revoked hears of each revocation of a principal whose tokens were taken. nil: nobody does.
+	Revoked func(principal string)
 
 	Resource string   // the broker's own URI, …/mcp; what tokens are for (RFC 8707)
 	Issuers  []string // whose tokens are taken
@@ -78,6 +80,9 @@ func NewHandler(c HandlerConfig) (*Handler, error) {
 	h.present = newPresent(c.Verifier.Changes, func(principal string) {
 		h.edge.Revoked(principal)
 		c.Broker.Revoked(principal)
+		if c.Revoked != nil {
+			c.Revoked(principal)
+		}
 	})
 	return h, err
 }

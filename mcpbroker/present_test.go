@@ -161,7 +161,8 @@ func TestHandlerRevoked(t *testing.T) {
 		c.Servers["snowflake"] = Server{Receiver: server, Shared: true}
 	})
 	who := &changing{Verifier: w.verifier, all: map[string]func(){}}
-	url := w.serve(func(c *HandlerConfig) { c.Verifier = who })
+	told := make(chan string, 2)
+	url := w.serve(func(c *HandlerConfig) { c.Verifier, c.Revoked = who, func(principal string) { told <- principal } })
 	client := bearing(t, w.token("sara"))
 	resp, err := client.Get(url + "/mcp")
 	if err != nil {
@@ -180,6 +181,9 @@ func TestHandlerRevoked(t *testing.T) {
 		defer server.mu.Unlock()
 		return fmt.Sprint(server.ended) == "[corp|sara]"
 	})
+	if got := <-told; got != "corp|sara" {
+		t.Errorf("%s was told of", got)
+	}
 }
 
 // changing is a verifier whose revocations a test makes.

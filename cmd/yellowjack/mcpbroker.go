@@ -164,7 +164,7 @@ func (g *guard) startBroker(ctx context.Context, cfg *conf.Config, parts parts) 
 		issuers = append(issuers, i.Issuer)
 	}
 	handler, err := mcpbroker.NewHandler(mcpbroker.HandlerConfig{
-		Broker: broker, Verifier: parts.verifier, Verified: kept.assertions.Hold, Keys: parts.keys, Resource: cfg.MCP.Resource, Issuers: issuers, Scopes: cfg.MCP.Scopes, Origins: cfg.MCP.Origins,
+		Broker: broker, Verifier: parts.verifier, Verified: kept.assertions.Hold, Revoked: kept.assertions.Drop, Keys: parts.keys, Resource: cfg.MCP.Resource, Issuers: issuers, Scopes: cfg.MCP.Scopes, Origins: cfg.MCP.Origins,
 		PerPrincipal: cfg.Limits.ConcurrentPerPrincipal, BodyBytes: int(cfg.Limits.RequestBytes), Depth: cfg.Limits.JSONDepth, Log: parts.log,
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -52,7 +53,23 @@ mcp:
 		t.Fatal(err)
 	}
 	quiet := slog.New(slog.DiscardHandler)
-	verifier, err := identity.New(t.Context(), identityConfig(cfg, nil, quiet))
+	keys, err := storeKeys(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := openStore(t.Context(), cfg, keys, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = kept.Close() }()
+	revoked, err := revoke.New(t.Context(), revoke.Config{Store: kept, Keys: keys}) // not as one that may have lost a board: her token is older than this one
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer revoked.Close()
+	names := identityConfig(cfg, nil, quiet)
+	names.Epochs = revoked
+	verifier, err := identity.New(t.Context(), names)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,21 +82,7 @@ mcp:
 	if refused != nil {
 		t.Fatal(refused)
 	}
-	keys, err := storeKeys(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	kept, err := openStore(t.Context(), cfg, keys, quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = kept.Close() }()
-	revoked, err := revoke.New(t.Context(), revokeConfig(cfg, kept, keys, quiet))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer revoked.Close()
-	gateway := newCredentials(parts{store: kept, keys: keys, revoked: revoked})
+	gateway := newCredentials(parts{store: kept, keys: keys, revoked: revoked, verifier: verifier})
 	gateway.assertions.Hold(sara, token)
 	gets := func(server, want string) {
 		t.Helper()
@@ -139,6 +142,17 @@ mcp:
 	}
 	gets("github", "3")
 	gets("jira", "2")
+	gets("github", "3")
+	if err := revoked.Revoke(t.Context(), revoke.Revocation{Handles: sara.Handles()}); err != nil {
+		t.Fatal(err)
+	}
+	source, err := gateway.source(cfg, "github", cfg.MCP.Servers["github"], as.Client())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h, err := source.Header(t.Context(), &relay.Call{Principal: sara}, false); !errors.Is(err, tokens.ErrNobody) || asked != 3 {
+		t.Errorf("her token, which was revoked, was shown: %v %v, %d exchanges", h, err, asked)
+	}
 	for args, want := range map[string]string{
 		"":                              "give one of",
 		"--user sara --broker":          "give one of",

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/yellowjack/yellowjack/internal/conf"
+	"github.com/yellowjack/yellowjack/internal/identity"
 	"github.com/yellowjack/yellowjack/mcpbroker/connect"
 	"github.com/yellowjack/yellowjack/mcpbroker/tokens"
 )
@@ -24,6 +25,12 @@ func newCredentials(p parts) *credentials {
 		out.cache.Epoch = func(_ context.Context, principal string) (int64, error) {
 			e, err := p.revoked.Epoch([]string{principal})
 			return e.Number, err
+		}
+	}
+	if p.verifier != nil {
+		out.assertions.Counts = func(who *identity.Principal) bool {
+			_, err := p.verifier.Epoch(who)
+			return err == nil
 		}
 	}
 	return out

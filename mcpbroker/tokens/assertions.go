@@ -13,6 +13,9 @@ const maxAssertions = 10_000
 
 // Assertions holds the tokens that principals came with. The zero value is ready.
 type Assertions struct {
+	// Counts tells whether the token that a principal came with counts still. nil: nobody's is revoked.
+	Counts func(*identity.Principal) bool
+
 	mu  sync.Mutex
 	all map[string]assertion // by holder
 }
@@ -20,8 +23,14 @@ type Assertions struct {
 // assertion is one such token. It is inside a function, so that nothing that prints a struct prints it.
 type assertion struct {
 	token  func() string
+	of     *identity.Principal
 	issued time.Time
 	until  time.Time
+}
+
+// good tells whether it is shown to a token endpoint now.
+func (a *Assertions) good(one assertion) bool {
+	return time.Now().Before(one.until) && (a.Counts == nil || a.Counts(one.of))
 }
 
 // Hold takes the token that a principal came with, after it was verified: the one that was issued last counts, so that none serves on that was
@@ -43,7 +52,7 @@ func (a *Assertions) Hold(p *identity.Principal, token string) {
 	if !there && len(a.all) >= maxAssertions {
 		a.makeRoom(now)
 	}
-	a.all[holder(p)] = assertion{token: func() string { return token }, issued: p.Issued(), until: p.Expires()}
+	a.all[holder(p)] = assertion{token: func() string { return token }, of: p, issued: p.Issued(), until: p.Expires()}
 }
 
 // makeRoom forgets those that have ended, or the one that ends first.
@@ -62,12 +71,12 @@ func (a *Assertions) makeRoom(now time.Time) {
 	}
 }
 
-// Drop forgets all of a principal's.
+// Drop forgets those of a principal's that count no more: one with which she has come since is good.
 func (a *Assertions) Drop(principal string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for key := range a.all {
-		if who, _, _ := strings.Cut(key, "\x00"); who == principal {
+	for key, one := range a.all {
+		if who, _, _ := strings.Cut(key, "\x00"); who == principal && !a.good(one) {
 			delete(a.all, key)
 		}
 	}
@@ -76,12 +85,12 @@ func (a *Assertions) Drop(principal string) {
 // holder tells apart who holds a token: a principal by one application, or by somebody who acts on her behalf, is not herself by another.
 func holder(p *identity.Principal) string { return p.Key() + "\x00" + p.Actor() + "\x00" + p.Client() }
 
-// of is a holder's token, while it is good.
+// of is a holder's token, while it is good. One that was revoked is shown to nobody, whoever still waits for what comes of it.
 func (a *Assertions) of(holder string) (string, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	one, ok := a.all[holder]
-	if !ok || !time.Now().Before(one.until) {
+	if !ok || !a.good(one) {
 		delete(a.all, holder)
 		return "", false
 	}

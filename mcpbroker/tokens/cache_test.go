@@ -326,10 +326,24 @@ func TestAssertions(t *testing.T) {
 	if got, ok := a.of(holder(sara)); !ok || got != short {
 		t.Error("one that was issued before it counts, since it ends later")
 	}
-	a.Drop(sara.Key())
-	if _, ok := a.of(holder(sara)); ok {
+	before := later.Issued().Add(time.Second) // when all of before was revoked
+	a.Counts = func(p *identity.Principal) bool { return !p.Issued().Before(before) }
+	if a.Drop(sara.Key()); len(a.all) != 1 {
+		t.Error("one that counts was dropped")
+	}
+	before = newer.Issued().Add(time.Second)
+	a.Drop(sara.Key() + "x")
+	if len(a.all) != 1 {
+		t.Error("somebody else's was dropped")
+	}
+	if a.Drop(sara.Key()); len(a.all) != 0 {
 		t.Error("it is held still")
 	}
+	a.Hold(later, fresh)
+	if _, ok := a.of(holder(sara)); ok {
+		t.Error("one that was revoked is shown")
+	}
+	a.Counts = nil
 	soon, ending := w.person(map[string]any{"sub": "kim", "exp": time.Now().Add(-30 * time.Second).Unix()}) // within the skew of clocks
 	a.Hold(soon, ending)
 	if _, ok := a.of(holder(soon)); ok {

@@ -1,7 +1,7 @@
 // Package tokens makes the credentials with which the broker calls MCP servers as a person: access tokens that an authorization
 // server gives for her, in exchange for the token that she came with.
 //
-// What she came with is an assertion (assertions.go). It is held here, in memory and until it ends, and nothing outside this package
+// What she came with is an assertion (assertions.go). It is held here, in memory and until it ends or is revoked, and nothing outside this package
 // can read it; inside, it is only ever written into the form that goes to a configured token endpoint. So it cannot reach a server:
 // a Source makes a header of what the endpoint gave, and of nothing else.
 //
