@@ -235,6 +235,13 @@ func TestConnectPage(t *testing.T) {
 				t.Errorf("the server was called: %s", got)
 			}
 			b.press("Disconnect hub")
+			for line := range strings.Lines(as.server.received()) {
+				if authorization, ok := strings.CutPrefix(line, "Authorization: Bearer "); ok {
+					if _, _, err := as.Open(strings.TrimSpace(authorization)); err == nil {
+						t.Error("after disconnecting: the authorization server takes her token as good still")
+					}
+				}
+			}
 			if got, err := connect(t, g, hers, "/mcp", version).call(t, "hub__get_issues", object{}); err != nil || !strings.Contains(got, "not connected") {
 				t.Errorf("after disconnecting: %q %v", got, err)
 			}

@@ -233,17 +233,9 @@ func clientOf(ctx context.Context, cfg *conf.Config, name string, s conf.MCPServ
 		config.Idle, config.Processes = s.Idle, s.Processes
 		return upstream.New(config), mcpbroker.None{}, err
 	}
-	guarded := dial.Config{Private: s.PrivateHosts(), NoRedirects: true}
-	if s.CAFile != "" {
-		pem, err := os.ReadFile(s.CAFile)
-		if err != nil {
-			return nil, nil, fmt.Errorf("ca_file: %w", err)
-		}
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, nil, errors.New("ca_file: no certificate in it")
-		}
-		guarded.TLS = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	guarded, err := guardedBy(s)
+	if err != nil {
+		return nil, nil, err
 	}
 	client := dial.New(guarded).Client()
 	var source mcpbroker.TokenSource = mcpbroker.None{}
@@ -252,9 +244,7 @@ func clientOf(ctx context.Context, cfg *conf.Config, name string, s conf.MCPServ
 	case a.Flow == conf.FlowStatic:
 		source = &mcpbroker.Static{Secret: a.Secret.Reveal, Name: a.Header}
 	default:
-		fetch := dial.New(guarded).Client()
-		fetch.Timeout = 10 * time.Second
-		made, err := kept.source(cfg, name, s, fetch)
+		made, err := kept.source(cfg, name, s, fetcher(guarded))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -262,4 +252,28 @@ func clientOf(ctx context.Context, cfg *conf.Config, name string, s conf.MCPServ
 	}
 	config.URL, config.Client, config.Header = s.URL, client, source.Header
 	return upstream.New(config), source, nil
+}
+
+// guardedBy is how a server, and its authorization server, are dialled.
+func guardedBy(s conf.MCPServer) (dial.Config, error) {
+	guarded := dial.Config{Private: s.PrivateHosts(), NoRedirects: true}
+	if s.CAFile != "" {
+		pem, err := os.ReadFile(s.CAFile)
+		if err != nil {
+			return guarded, fmt.Errorf("ca_file: %w", err)
+		}
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(pem) {
+			return guarded, errors.New("ca_file: no certificate in it")
+		}
+		guarded.TLS = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	}
+	return guarded, nil
+}
+
+// fetcher asks authorization servers.
+func fetcher(guarded dial.Config) *http.Client {
+	out := dial.New(guarded).Client()
+	out.Timeout = 10 * time.Second
+	return out
 }

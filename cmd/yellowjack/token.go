@@ -45,7 +45,7 @@ application by which they were had, the scopes, when the access token ends, and 
 		Example: "  yellowjack token list --user 00u1abcd --issuer corp\n  yellowjack token list --broker",
 		Args:    usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return which.with(cmd, func(_ *tokens.Cache, all []tokens.Kept) error {
+			return which.with(cmd, func(_ *credentials, all []tokens.Kept) error {
 				return printKept(cmd.OutOrStdout(), all)
 			})
 		},
@@ -60,19 +60,29 @@ func newTokenRevokeCmd() *cobra.Command {
 		Use:   "revoke (--user USER [--issuer NAME] | --principal KEY | --broker) [--tenant TENANT] [--server NAME]",
 		Short: "Forget the tokens that there are of somebody's",
 		Long: `Forget the access tokens and connections that "yellowjack token list" shows, on every gateway that shares the store: what is on
-its way is thrown away, the next call gets a token anew, and where a person connects herself she has to do that again. The authorization
-server is not told. To end what somebody may do, use "yellowjack revoke".` + whoseTokens,
+its way is thrown away, the next call gets a token anew, and where a person connects herself she has to do that again. An authorization
+server that has a place for it is told (RFC 7009); when it does not take it the command fails, and they are forgotten here all the same. To
+end what somebody may do, use "yellowjack revoke".` + whoseTokens,
 		Example: "  yellowjack token revoke --user 00u1abcd --issuer corp --server github",
 		Args:    usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return which.with(cmd, func(c *tokens.Cache, all []tokens.Kept) error {
-				if err := c.Forget(cmd.Context(), all...); err != nil {
-					return err
-				}
+			return which.with(cmd, func(c *credentials, all []tokens.Kept) error {
+				var failed error
 				for _, k := range all {
-					fmt.Fprintf(cmd.OutOrStdout(), "forgot %s %s\n", plainText(k.Server), k.Flow)
+					told, err := c.forget(cmd.Context(), which.cfg, k)
+					if err != nil && !errors.Is(err, tokens.ErrUntold) {
+						return errors.Join(failed, err)
+					}
+					if err != nil {
+						failed = errors.Join(failed, fmt.Errorf("%s: %w", plainText(k.Server), err))
+					}
+					and := ""
+					if told {
+						and = ", and told its authorization server"
+					}
+					fmt.Fprintf(cmd.OutOrStdout(), "forgot %s %s%s\n", plainText(k.Server), k.Flow, and)
 				}
-				return nil
+				return failed
 			})
 		},
 	}
@@ -84,6 +94,7 @@ server is not told. To end what somebody may do, use "yellowjack revoke".` + who
 type whichTokens struct {
 	file, user, issuer, principal, tenant, server string
 	broker                                        bool
+	cfg                                           *conf.Config // of file, once it was read
 }
 
 func (w *whichTokens) flags(cmd *cobra.Command) {
@@ -122,11 +133,12 @@ func (w *whichTokens) owner(cfg *conf.Config) (tokens.Owner, error) {
 }
 
 // with hands on what is kept of the tokens that are meant.
-func (w *whichTokens) with(cmd *cobra.Command, then func(*tokens.Cache, []tokens.Kept) error) error {
+func (w *whichTokens) with(cmd *cobra.Command, then func(*credentials, []tokens.Kept) error) error {
 	cfg, log, err := load(w.file, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
+	w.cfg = cfg
 	owner, err := w.owner(cfg)
 	if err != nil {
 		return &usageError{err}
@@ -136,8 +148,8 @@ func (w *whichTokens) with(cmd *cobra.Command, then func(*tokens.Cache, []tokens
 			return &usageError{fmt.Errorf("there is no server %q in mcp.servers", plainText(w.server))}
 		}
 	}
-	return withTokens(cmd.Context(), cfg, log, func(c *tokens.Cache) error {
-		all, err := c.List(cmd.Context(), owner)
+	return withTokens(cmd.Context(), cfg, log, func(c *credentials) error {
+		all, err := c.cache.List(cmd.Context(), owner)
 		if err != nil {
 			return err
 		}
@@ -146,7 +158,7 @@ func (w *whichTokens) with(cmd *cobra.Command, then func(*tokens.Cache, []tokens
 }
 
 // withTokens opens the tokens that the gateways of a configuration share.
-func withTokens(ctx context.Context, cfg *conf.Config, log *slog.Logger, then func(*tokens.Cache) error) error {
+func withTokens(ctx context.Context, cfg *conf.Config, log *slog.Logger, then func(*credentials) error) error {
 	if cfg.Store == "memory" {
 		return cfg.Problem("is memory, which is a running gateway's own: its tokens end with it", "use a Redis", "store")
 	}
@@ -164,7 +176,7 @@ func withTokens(ctx context.Context, cfg *conf.Config, log *slog.Logger, then fu
 		return err
 	}
 	defer service.Close()
-	return then(newCredentials(parts{store: kept, keys: keys, revoked: service}).cache)
+	return then(newCredentials(parts{store: kept, keys: keys, revoked: service}))
 }
 
 func printKept(out io.Writer, all []tokens.Kept) error {

@@ -29,7 +29,16 @@ func TestTokenCommand(t *testing.T) {
 	}
 	defer idp.Close()
 	asked := 0
-	as := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	var told []string
+	as := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/revoke":
+			told = append(told, r.FormValue("token"))
+			return
+		case "/deaf":
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
 		asked++
 		_, _ = fmt.Fprintf(w, `{"access_token":"SECRET-%d","token_type":"Bearer","expires_in":3600}`, asked)
 	}))
@@ -44,9 +53,9 @@ identity: {issuers: [{name: corp, issuer: %q, audiences: [a]}]}
 providers: {mock: {base_url: "http://127.0.0.1:1/v1"}}
 mcp:
   servers:
-    github: {url: "https://mcp.example.com/mcp", auth: {flow: token-exchange, token_url: %q, scopes: [repo]}}
-    jira: {url: "https://jira.example.com/mcp", auth: {flow: client-credentials, token_url: %q, client_id: gw, client_secret: {env: TOKEN_TEST_SECRET}}}
-`, idp.URL(), as.URL, as.URL)
+    github: {url: "https://mcp.example.com/mcp", auth: {flow: token-exchange, token_url: %q, revocation_url: %q, scopes: [repo]}}
+    jira: {url: "https://jira.example.com/mcp", auth: {flow: client-credentials, token_url: %q, revocation_url: %q, client_id: gw, client_secret: {env: TOKEN_TEST_SECRET}}}
+`, idp.URL(), as.URL, as.URL+"/revoke", as.URL, as.URL+"/deaf")
 	file := writeConfig(t, body+fmt.Sprintf("store: %q\nstore_key: {file: %q}\n", r.URL(), key))
 	cfg, err := conf.Load(file)
 	if err != nil {
@@ -134,14 +143,17 @@ mcp:
 		t.Errorf("%d %s%s", code, out, errs)
 	}
 	gets("github", "1")
-	if code, out, errs := run("token revoke --user sara"); code != exitOK || out != "forgot github token-exchange\n" {
+	if code, out, errs := run("token revoke --user sara"); code != exitOK || out != "forgot github token-exchange, and told its authorization server\n" || fmt.Sprint(told) != "[SECRET-1]" {
+		t.Errorf("%d %s%s, told of %s", code, out, errs, told)
+	}
+	if code, out, errs := run("token revoke --broker"); code != exitFailed || out != "forgot jira client-credentials\n" || !strings.Contains(errs, "jira: tokens: they are forgotten here, but") {
 		t.Errorf("%d %s%s", code, out, errs)
 	}
 	if all, err := gateway.cache.List(t.Context(), tokens.Owner{Principal: "corp|sara"}); err != nil || len(all) != 0 {
 		t.Errorf("%+v %v", all, err)
 	}
 	gets("github", "3")
-	gets("jira", "2")
+	gets("jira", "4")
 	gets("github", "3")
 	if err := revoked.Revoke(t.Context(), revoke.Revocation{Handles: sara.Handles()}); err != nil {
 		t.Fatal(err)
@@ -150,7 +162,7 @@ mcp:
 	if err != nil {
 		t.Fatal(err)
 	}
-	if h, err := source.Header(t.Context(), &relay.Call{Principal: sara}, false); !errors.Is(err, tokens.ErrNobody) || asked != 3 {
+	if h, err := source.Header(t.Context(), &relay.Call{Principal: sara}, false); !errors.Is(err, tokens.ErrNobody) || asked != 4 {
 		t.Errorf("her token, which was revoked, was shown: %v %v, %d exchanges", h, err, asked)
 	}
 	for args, want := range map[string]string{

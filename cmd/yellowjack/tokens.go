@@ -49,6 +49,7 @@ func (c *credentials) source(cfg *conf.Config, name string, s conf.MCPServer, cl
 		out.Want.Resource = s.URL
 	}
 	endpoint := endpointOf(a.MCPClient, client)
+	endpoint.Revocation = a.RevocationURL
 	switch a.Flow {
 	case conf.FlowClientCredentials:
 		out.Flow = tokens.Own{Endpoint: endpoint}
@@ -75,6 +76,24 @@ func (c *credentials) source(cfg *conf.Config, name string, s conf.MCPServer, cl
 		return nil, fmt.Errorf("auth.flow %q is not built", a.Flow) // the configuration's check has said so
 	}
 	return out, nil
+}
+
+// forget forgets what is kept, and tells the authorization server of the server that it is for; told says that it took it. Of a server that
+// is configured no more, nobody is known to be told.
+func (c *credentials) forget(ctx context.Context, cfg *conf.Config, k tokens.Kept) (told bool, err error) {
+	s, there := cfg.MCP.Servers[k.Server]
+	if !there || s.Auth == nil || s.Auth.Flow != k.Flow {
+		return false, c.cache.Forget(ctx, k)
+	}
+	guarded, err := guardedBy(s)
+	if err != nil {
+		return false, err
+	}
+	source, err := c.source(cfg, k.Server, s, fetcher(guarded))
+	if err != nil {
+		return false, err
+	}
+	return source.Forget(ctx, k)
 }
 
 func endpointOf(c conf.MCPClient, client *http.Client) tokens.Endpoint {

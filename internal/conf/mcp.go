@@ -40,7 +40,7 @@ type MCP struct {
 // MCPServer is one server: a remote one with a URL, or a local one with a command.
 type MCPServer struct {
 	URL string `yaml:"url"`
-	// Private lets the server's host, and those of its token_urls and authorization_servers, have an address of a private network and speak http.
+	// Private lets the server's host, and those of its token_urls, revocation_url and authorization_servers, have an address of a private network and speak http.
 	Private bool `yaml:"private"`
 	// CAFile replaces the system's roots for this server and its token_url.
 	CAFile string   `yaml:"ca_file" path:"true"`
@@ -92,7 +92,7 @@ func (m *MCP) Enabled() bool { return len(m.Servers) > 0 }
 func (s MCPServer) PrivateHosts() []string {
 	all := []string{s.URL}
 	if s.Auth != nil {
-		all = append(all, s.Auth.AuthorizationURL, s.Auth.TokenURL, s.Auth.AuthorizationServer, s.Auth.Issuer.TokenURL, s.Auth.Issuer.AuthorizationServer)
+		all = append(all, s.Auth.AuthorizationURL, s.Auth.RevocationURL, s.Auth.TokenURL, s.Auth.AuthorizationServer, s.Auth.Issuer.TokenURL, s.Auth.Issuer.AuthorizationServer)
 	}
 	var out []string
 	for _, text := range all {

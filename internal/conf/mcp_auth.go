@@ -15,8 +15,10 @@ type MCPAuth struct {
 	// The rest is of the flows that get tokens. TokenURL and who the broker is there:
 	MCPClient
 	// AuthorizationURL is where a person's browser goes, of authorization-code.
-	AuthorizationURL string   `yaml:"authorization_url"`
-	Scopes           []string `yaml:"scopes"`
+	AuthorizationURL string `yaml:"authorization_url"`
+	// RevocationURL is where the token endpoint's server is told that a token is not needed any more (RFC 7009).
+	RevocationURL string   `yaml:"revocation_url"`
+	Scopes        []string `yaml:"scopes"`
 	// Resource is what the token is for; empty means the server's URL. Audience is for authorization servers that want one besides; of
 	// id-jag it is the server's authorization server.
 	Resource string `yaml:"resource"`
@@ -67,16 +69,19 @@ const (
 // clientKeys say who the broker is.
 var clientKeys = []string{"token_url", "authorization_server", "client_id", "client_secret", "secret_in", "private_key", "key_id"}
 
+// endpointKeys are those and what else there is of a server's own token endpoint.
+var endpointKeys = append(slices.Clone(clientKeys), "revocation_url")
+
 // flowKeys are what each flow takes, and needs, besides flow.
 var flowKeys = map[string]struct{ takes, needs []string }{
 	FlowStatic:            {[]string{"secret", "header"}, []string{"secret"}},
-	FlowClientCredentials: {slices.Concat(clientKeys, []string{"scopes", "resource", "audience"}), []string{"client_id"}},
-	FlowExchange:          {slices.Concat(clientKeys, []string{"scopes", "resource", "audience", "subject_token_type", "callers", "actor_token", "actor_token_type"}), nil},
-	FlowOnBehalfOf:        {slices.Concat(clientKeys, []string{"scopes", "callers"}), []string{"client_id", "scopes"}},
-	FlowCode:              {slices.Concat(clientKeys, []string{"authorization_url", "scopes", "resource", "audience"}), []string{"client_id"}},
-	FlowWorkload:          {slices.Concat(clientKeys, []string{"scopes", "resource", "audience", "assertion"}), []string{"assertion"}},
+	FlowClientCredentials: {slices.Concat(endpointKeys, []string{"scopes", "resource", "audience"}), []string{"client_id"}},
+	FlowExchange:          {slices.Concat(endpointKeys, []string{"scopes", "resource", "audience", "subject_token_type", "callers", "actor_token", "actor_token_type"}), nil},
+	FlowOnBehalfOf:        {slices.Concat(endpointKeys, []string{"scopes", "callers"}), []string{"client_id", "scopes"}},
+	FlowCode:              {slices.Concat(endpointKeys, []string{"authorization_url", "scopes", "resource", "audience"}), []string{"client_id"}},
+	FlowWorkload:          {slices.Concat(endpointKeys, []string{"scopes", "resource", "audience", "assertion"}), []string{"assertion"}},
 	FlowIDJAG: {
-		slices.Concat(clientKeys, []string{"scopes", "resource", "audience", "subject_token_type", "callers", "issuer"}), []string{"client_id", "audience", "issuer"},
+		slices.Concat(endpointKeys, []string{"scopes", "resource", "audience", "subject_token_type", "callers", "issuer"}), []string{"client_id", "audience", "issuer"},
 	},
 }
 
@@ -104,6 +109,12 @@ func (d *decoder) mcpAuth(p path, c *Config, s MCPServer, a *MCPAuth) {
 	}
 	if at := p.with("issuer"); a.Flow == FlowIDJAG && d.lines[at.id()] > 0 && !d.failed(at) {
 		d.mcpClient(p.with("issuer"), s, &a.Issuer, false)
+	}
+	switch {
+	case a.RevocationURL != "" && a.AuthorizationServer != "":
+		d.bad(p.with("revocation_url"), "stands beside an authorization_server", "keep one of the two")
+	case a.RevocationURL != "":
+		d.mcpURL(p.with("revocation_url"), s, a.RevocationURL)
 	}
 	if a.Flow == FlowCode {
 		d.mcpAuthorization(p, s, a)
@@ -141,7 +152,7 @@ func (d *decoder) mcpCallers(p path, c *Config, a *MCPAuth) {
 
 // flowKeys says which keys are missing, and which are another flow's.
 func (d *decoder) flowKeys(p path, flow string, takes, needs []string) {
-	for _, key := range slices.Concat([]string{"secret", "header", "scopes", "resource", "audience", "subject_token_type", "callers", "actor_token", "actor_token_type", "issuer", "authorization_url", "assertion"}, clientKeys) {
+	for _, key := range slices.Concat([]string{"secret", "header", "scopes", "resource", "audience", "subject_token_type", "callers", "actor_token", "actor_token_type", "issuer", "authorization_url", "assertion"}, endpointKeys) {
 		_, written := d.lines[p.with(key).id()]
 		switch {
 		case !written && slices.Contains(needs, key):

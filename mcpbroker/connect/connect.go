@@ -260,7 +260,15 @@ func (p *Page) disconnect(w http.ResponseWriter, r *http.Request, s *session, se
 	if !p.own(w, r, s) {
 		return
 	}
-	if err := source.Disconnect(r.Context(), s.who); err != nil {
+	err := source.Disconnect(r.Context(), s.who)
+	if errors.Is(err, tokens.ErrUntold) { // it has ended here
+		if p.noted(w, r, s, server, false) {
+			p.c.Log.Warn("an authorization server was not told that somebody has disconnected", "server", server, "err", err)
+			p.fail(w, http.StatusBadGateway, "Disconnected here", "The gateway has forgotten your account at "+server+" and calls nobody with it. But it could not tell the authorization server: to be sure, end the access there as well.")
+		}
+		return
+	}
+	if err != nil {
 		p.broken(w, err)
 		return
 	}
@@ -269,11 +277,19 @@ func (p *Page) disconnect(w http.ResponseWriter, r *http.Request, s *session, se
 
 // done has it written down, and shows her the list.
 func (p *Page) done(w http.ResponseWriter, r *http.Request, s *session, server string, connected bool) {
-	if p.c.Done != nil {
-		if err := p.c.Done(r.Context(), s.who, server, connected); err != nil {
-			p.broken(w, err)
-			return
-		}
+	if p.noted(w, r, s, server, connected) {
+		http.Redirect(w, r, listPath, http.StatusSeeOther)
 	}
-	http.Redirect(w, r, listPath, http.StatusSeeOther)
+}
+
+// noted has it written down, or shows her that it was not.
+func (p *Page) noted(w http.ResponseWriter, r *http.Request, s *session, server string, connected bool) bool {
+	if p.c.Done == nil {
+		return true
+	}
+	err := p.c.Done(r.Context(), s.who, server, connected)
+	if err != nil {
+		p.broken(w, err)
+	}
+	return err == nil
 }

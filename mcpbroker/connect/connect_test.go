@@ -31,16 +31,24 @@ import (
 // authority is a token endpoint that takes codes once, with PKCE, for the redirect URI that they were made for.
 type authority struct {
 	mint func(nonce string) string // ID tokens; nil: access tokens
+	deaf bool                      // it does not take what is not needed any more
 
 	mu    sync.Mutex
 	codes map[string]url.Values // the authorization request of each
 	asked int
+	told  []string // which tokens are not needed any more
 }
 
 func (a *authority) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = r.ParseForm()
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if token := r.PostForm.Get("token"); token != "" { // RFC 7009
+		if a.told = append(a.told, token); a.deaf {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		return
+	}
 	a.asked++
 	code := r.PostForm.Get("code")
 	request, ok := a.codes[code]
@@ -139,7 +147,7 @@ func newWorld(t *testing.T) *world {
 		Want: tokens.Want{Resource: "https://mcp.example.com/mcp", Scopes: []string{"repo"}},
 		Flow: tokens.Code{
 			Authorization: "https://as.example.com/authorize", Redirect: w.url + callbackPath, Issuer: "https://as.example.com",
-			Endpoint: tokens.Endpoint{URL: server.URL, HTTP: server.Client(), Client: tokens.Client{ID: "gateway"}},
+			Endpoint: tokens.Endpoint{URL: server.URL, Revocation: server.URL, HTTP: server.Client(), Client: tokens.Client{ID: "gateway"}},
 		},
 	}
 	config := Config{
@@ -662,5 +670,36 @@ func TestServes(t *testing.T) {
 	w.page.c.Issuer = "partner"
 	if w.page.Serves(w.person("sara")) {
 		t.Error("somebody of another issuer")
+	}
+}
+
+// Whoever disconnects ends what she granted at the authorization server too; where that does not hear it, she reads so, and it has ended here.
+func TestDisconnectTold(t *testing.T) {
+	for _, deaf := range []bool{false, true} {
+		w := newWorld(t)
+		w.as.deaf = deaf
+		b := w.browser()
+		b.get(callbackPath + "?" + b.consent("sara").Encode())
+		if !w.connected("sara") {
+			t.Fatal("she is not connected")
+		}
+		_, body := b.get(listPath)
+		resp, body := b.post("/connect/github/disconnect", formOf(t, body))
+		if w.connected("sara") {
+			t.Error("she is connected still")
+		}
+		told := "[refresh access]"
+		if deaf {
+			told = "[refresh]"
+			wants(t, resp, body, http.StatusBadGateway, "it could not tell the authorization server")
+		} else if resp.StatusCode != http.StatusSeeOther {
+			t.Error(resp.Status, body)
+		}
+		if got := fmt.Sprint(w.as.told); got != told {
+			t.Errorf("it was told of %s", got)
+		}
+		if got := fmt.Sprint(w.done); got != "[sara github true sara github false]" {
+			t.Errorf("written down: %s", got)
+		}
 	}
 }

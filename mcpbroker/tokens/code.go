@@ -50,8 +50,9 @@ func (f Code) Start(ctx context.Context) (Start, error) {
 	return Start{URL: said.authorization, Issuer: f.Endpoint.Server.Issuer, Names: said.names}, nil
 }
 
-func (Code) name() string { return "authorization-code" }
-func (Code) shared() bool { return false }
+func (Code) name() string          { return "authorization-code" }
+func (Code) shared() bool          { return false }
+func (f Code) endpoint() *Endpoint { return &f.Endpoint }
 
 // fetch takes a refresh token in the place of an assertion (RFC 6749, section 6).
 func (f Code) fetch(ctx context.Context, refresh string, w Want) (given, error) {

@@ -55,13 +55,15 @@ func (s *Source) Connect(ctx context.Context, p *identity.Principal, code, verif
 	)
 }
 
-// Disconnect forgets what a person granted, and the token that was had with it.
+// Disconnect forgets what a person granted, and the token that was had with it, and tells the authorization server so. With ErrUntold it
+// is forgotten all the same.
 func (s *Source) Disconnect(ctx context.Context, p *identity.Principal) error {
 	_, at, err := s.person(ctx, p)
 	if err != nil {
 		return err
 	}
-	return s.Cache.Store.Do(ctx, at.forget()...)
+	_, err = s.forget(ctx, at)
+	return err
 }
 
 // Connected tells whether there is something to call the server with.
@@ -152,7 +154,12 @@ func (s *Source) refresh(ctx context.Context, at place, flow Code) (given, error
 		return given{}, err
 	}
 	if !put.Stored { // she connected anew, or disconnected, meanwhile
-		return given{}, fmt.Errorf("%w: the connection is another one by now", ErrUnreachable)
+		err := fmt.Errorf("%w: the connection is another one by now", ErrUnreachable)
+		if now, failed := s.Cache.granted(ctx, at); now == "" && failed == nil { // what came is the end's too, of which nobody else could tell
+			_, failed = s.tell(ctx, got.refresh, got.token)
+			err = errors.Join(err, failed)
+		}
+		return given{}, err
 	}
 	return got, failed
 }

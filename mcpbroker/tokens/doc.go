@@ -14,7 +14,8 @@
 // The flow Code (code.go) has another start: the person grants the access herself, in her browser. What she granted is a connection
 // (connection.go): a refresh token, sealed under a key of its own and kept beside her tokens under a name of the same making. It is
 // used by whoever holds the connection's lock, so once for all brokers, and what comes of it is written only while the lock still
-// stands: connecting anew and disconnecting take it away. A refresh token that is refused ends the connection.
+// stands: connecting anew and disconnecting take it away. A refresh token that is refused ends the connection. Who disconnects ends what she
+// granted at the authorization server too, where that has a place for it (revocation.go, RFC 7009).
 //
 // Tokens are kept in the store, sealed, one slot a person (cache.go): the name of a record is a MAC over everything that makes two
 // tokens different, her revocation epoch among it, so that nobody is ever given another's, and a new epoch leaves all earlier ones

@@ -35,8 +35,10 @@ const (
 type Endpoint struct {
 	URL    string
 	Server *Server // says where it is, where URL is empty
-	Client Client
-	HTTP   *http.Client // of package dial; it follows no redirect
+	// Revocation is where it is told that a token is not needed any more (RFC 7009), beside URL; "": nowhere.
+	Revocation string
+	Client     Client
+	HTTP       *http.Client // of package dial; it follows no redirect
 }
 
 // given is what an endpoint gave.
@@ -58,40 +60,50 @@ func (e *Endpoint) ask(ctx context.Context, form url.Values) (given, error) {
 		}
 		at, audience = said.token, e.Server.Issuer
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, at, nil)
-	if err != nil {
-		return given{}, fmt.Errorf("%w: %w", ErrUnreachable, err)
-	}
-	if err := e.Client.authenticate(r, form, audience); err != nil {
-		return given{}, err
-	}
-	body := form.Encode()
-	r.Body, r.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.Header.Set("Accept", "application/json")
 	began := time.Now()
-	resp, err := e.HTTP.Do(r)
-	if err != nil {
-		return given{}, unreachable(ctx, err)
-	}
-	defer resp.Body.Close()
-	doc, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	status, doc, err := e.post(ctx, at, audience, form)
 	switch {
 	case err != nil:
-		return given{}, fmt.Errorf("%w: %w", ErrUnreachable, err)
-	case len(doc) > maxAnswer:
-		return given{}, fmt.Errorf("%w: its answer is too long", ErrRefused)
-	case resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests:
-		return given{}, fmt.Errorf("%w: status %d", ErrUnreachable, resp.StatusCode)
-	case resp.StatusCode != http.StatusOK:
+		return given{}, err
+	case status != http.StatusOK:
 		code := codeOf(doc)
-		err := fmt.Errorf("%w: status %d%s", ErrRefused, resp.StatusCode, code)
+		err := fmt.Errorf("%w: status %d%s", ErrRefused, status, code)
 		if code == " invalid_grant" {
 			err = errors.Join(err, errGrant)
 		}
 		return given{}, err
 	}
 	return read(doc, began)
+}
+
+// post posts a form as the client. A server that cannot answer now is an error.
+func (e *Endpoint) post(ctx context.Context, at, audience string, form url.Values) (status int, doc []byte, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, at, nil)
+	if err != nil {
+		return 0, nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+	if err := e.Client.authenticate(r, form, audience); err != nil {
+		return 0, nil, err
+	}
+	body := form.Encode()
+	r.Body, r.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Accept", "application/json")
+	resp, err := e.HTTP.Do(r)
+	if err != nil {
+		return 0, nil, unreachable(ctx, err)
+	}
+	defer resp.Body.Close()
+	doc, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return 0, nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+	case len(doc) > maxAnswer:
+		return 0, nil, fmt.Errorf("%w: its answer is too long", ErrRefused)
+	case resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests:
+		return 0, nil, fmt.Errorf("%w: status %d", ErrUnreachable, resp.StatusCode)
+	}
+	return resp.StatusCode, doc, nil
 }
 
 // unreachable says why a request failed, without its URL.
@@ -145,7 +157,7 @@ func read(doc []byte, began time.Time) (given, error) {
 	return out, nil
 }
 
-// codeOf is the error code of an answer, if it is one of those that RFC 6749, 8693, 8707 and OpenID Connect name.
+// codeOf is the error code of an answer, if it is one of those that RFC 6749, 7009, 8693, 8707 and OpenID Connect name.
 func codeOf(doc []byte) string {
 	var code string
 	r := strictjson.NewReader(doc, strictjson.Limits{MaxBytes: maxAnswer})
@@ -160,7 +172,7 @@ func codeOf(doc []byte) string {
 	}
 	switch code {
 	case "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope", "invalid_target",
-		"access_denied", "interaction_required", "consent_required", "login_required":
+		"access_denied", "interaction_required", "consent_required", "login_required", "unsupported_token_type":
 		return " " + code
 	}
 	return ""

@@ -15,6 +15,8 @@ type Flow interface {
 	shared() bool
 	// fetch gets a token for the bearer of an assertion; "" where the flow is shared.
 	fetch(ctx context.Context, assertion string, want Want) (given, error)
+	// endpoint is whose tokens they are.
+	endpoint() *Endpoint
 }
 
 // Want is what a token is to be for.
@@ -60,8 +62,9 @@ func bearer(g given, err error) (given, error) {
 // Own is the broker's own token, by client credentials (RFC 6749, section 4.4).
 type Own struct{ Endpoint Endpoint }
 
-func (Own) name() string { return "client-credentials" }
-func (Own) shared() bool { return true }
+func (Own) name() string          { return "client-credentials" }
+func (Own) shared() bool          { return true }
+func (f Own) endpoint() *Endpoint { return &f.Endpoint }
 func (f Own) fetch(ctx context.Context, _ string, w Want) (given, error) {
 	return bearer(f.Endpoint.ask(ctx, w.form(grantClient)))
 }
@@ -73,8 +76,9 @@ type Workload struct {
 	Assertion func() (string, error) // read anew for each request
 }
 
-func (Workload) name() string { return "jwt-bearer" }
-func (Workload) shared() bool { return true }
+func (Workload) name() string          { return "jwt-bearer" }
+func (Workload) shared() bool          { return true }
+func (f Workload) endpoint() *Endpoint { return &f.Endpoint }
 func (f Workload) fetch(ctx context.Context, _ string, w Want) (given, error) {
 	assertion, err := f.Assertion()
 	if err != nil {
@@ -94,8 +98,9 @@ type Exchange struct {
 	ActorType string                 // its type; default JWT
 }
 
-func (Exchange) name() string { return "token-exchange" }
-func (Exchange) shared() bool { return false }
+func (Exchange) name() string          { return "token-exchange" }
+func (Exchange) shared() bool          { return false }
+func (f Exchange) endpoint() *Endpoint { return &f.Endpoint }
 func (f Exchange) fetch(ctx context.Context, assertion string, w Want) (given, error) {
 	form := w.form(grantExchange)
 	form.Set("subject_token", assertion)
@@ -115,8 +120,9 @@ func (f Exchange) fetch(ctx context.Context, assertion string, w Want) (given, e
 // OnBehalfOf is Entra's: its own parameters on a grant of RFC 7523, which is no exchange of RFC 8693. It takes no resource, but scopes.
 type OnBehalfOf struct{ Endpoint Endpoint }
 
-func (OnBehalfOf) name() string { return "on-behalf-of" }
-func (OnBehalfOf) shared() bool { return false }
+func (OnBehalfOf) name() string          { return "on-behalf-of" }
+func (OnBehalfOf) shared() bool          { return false }
+func (f OnBehalfOf) endpoint() *Endpoint { return &f.Endpoint }
 func (f OnBehalfOf) fetch(ctx context.Context, assertion string, w Want) (given, error) {
 	form := Want{Scopes: w.Scopes}.form(grantJWT)
 	form.Set("assertion", assertion)
@@ -132,8 +138,9 @@ type IDJAG struct {
 	Server   Endpoint // that one's token endpoint
 }
 
-func (IDJAG) name() string { return "id-jag" }
-func (IDJAG) shared() bool { return false }
+func (IDJAG) name() string          { return "id-jag" }
+func (IDJAG) shared() bool          { return false }
+func (f IDJAG) endpoint() *Endpoint { return &f.Server }
 func (f IDJAG) fetch(ctx context.Context, assertion string, w Want) (given, error) {
 	form := Want{Resource: w.Resource, Audience: f.Audience, Scopes: w.Scopes}.form(grantExchange)
 	form.Set("subject_token", assertion)

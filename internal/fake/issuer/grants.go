@@ -37,6 +37,7 @@ type grant struct {
 	claims                                              map[string]any // of the person
 	until                                               time.Time      // of the code
 	refresh                                             string         // the one that is good now
+	access                                              []string       // given for it
 	used, ended                                         bool
 }
 
@@ -169,6 +170,9 @@ func (i *Issuer) granted(client string, form url.Values) answer {
 		return out
 	}
 	out.body["refresh_token"] = next
+	i.mu.Lock()
+	g.access = append(g.access, out.body["access_token"].(string))
+	i.mu.Unlock()
 	if form.Get("grant_type") == grantCode && slices.Contains(strings.Fields(g.scope), "openid") {
 		id, err := i.Mint(with(with(map[string]any{}, g.claims), map[string]any{"aud": client, "nonce": orNil(g.nonce)}))
 		if err != nil {

@@ -220,3 +220,46 @@ func TestAssertions(t *testing.T) {
 		idp.refuses(changed(exchange, "requested_token_type", typeJAG), "invalid_target")
 	}
 }
+
+// TestRevoke: a refresh token ends its grant, with what was given for it; an access token ends alone. A client ends its own.
+func TestRevoke(t *testing.T) {
+	a := newAsker(t, Config{Alg: "ES256"})
+	a.SignIn(map[string]any{"sub": "sara"})
+	gets := func() (access, refresh string) {
+		_, _, body := a.gives(url.Values{
+			"grant_type": {grantCode}, "client_id": {"gw"}, "redirect_uri": {back}, "code_verifier": {"the verifier"}, "code": {a.code(nil).Get("code")},
+		})
+		return body["access_token"].(string), body["refresh_token"].(string)
+	}
+	revoke := func(client, token string, want int) {
+		t.Helper()
+		res, err := a.c.PostForm(a.RevokeURL(), url.Values{"client_id": {client}, "token": {token}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _ = res.Body.Close(); res.StatusCode != want {
+			t.Errorf("%s revokes: %s", client, res.Status)
+		}
+	}
+	good := func(token string, want bool) {
+		t.Helper()
+		if _, _, err := a.Open(token); (err == nil) != want {
+			t.Errorf("it opens: %v", err)
+		}
+	}
+	access, refresh := gets()
+	other, again := gets()
+	revoke("other", access, http.StatusBadRequest)
+	revoke("other", refresh, http.StatusBadRequest)
+	revoke("nobody", refresh, http.StatusUnauthorized)
+	revoke("gw", "", http.StatusBadRequest)
+	revoke("gw", "x", http.StatusOK)
+	good(access, true)
+	revoke("gw", refresh, http.StatusOK)
+	good(access, false)
+	good(other, true)
+	a.refuses(url.Values{"grant_type": {grantRefresh}, "client_id": {"gw"}, "refresh_token": {refresh}}, "invalid_grant")
+	revoke("gw", other, http.StatusOK)
+	good(other, false)
+	a.gives(url.Values{"grant_type": {grantRefresh}, "client_id": {"gw"}, "refresh_token": {again}})
+}

@@ -3,7 +3,7 @@
 //
 // It serves an OpenID Connect discovery document, a JWKS, an authorization endpoint at which whoever SignIn says grants all that is
 // asked, and a token endpoint: client credentials, codes with PKCE, refresh tokens that rotate, token exchange, on-behalf-of and
-// identity assertions (grants.go). It signs with RSA, EC and Ed25519 keys that can be rotated, mints tokens with any claims and headers, and can be
+// identity assertions (grants.go); what it gave can be revoked (revoke.go). It signs with RSA, EC and Ed25519 keys that can be rotated, mints tokens with any claims and headers, and can be
 // taken down and brought back on the same address. It writes JWTs and JWKs by hand, so that what verifies them is
 // tested against another implementation than its own.
 //
@@ -56,6 +56,7 @@ type Issuer struct {
 	more             map[string][]string // redirect URIs that came later
 	person           map[string]any      // who signed in
 	codes, refreshes map[string]*grant   // by code, by refresh token
+	gone             map[string]bool     // access tokens that were revoked
 }
 
 // New makes an issuer that does not listen; Handler serves it. The URL must be given.
@@ -128,6 +129,9 @@ func (i *Issuer) AuthorizeURL() string { return i.cfg.URL + "/authorize" }
 // TokenURL is where clients get tokens.
 func (i *Issuer) TokenURL() string { return i.cfg.URL + "/token" }
 
+// RevokeURL is where clients say that they need a token no more.
+func (i *Issuer) RevokeURL() string { return i.cfg.URL + "/revoke" }
+
 // SetDown takes the issuer down, so that every connection breaks without an answer, or brings it back.
 func (i *Issuer) SetDown(down bool) {
 	i.mu.Lock()
@@ -157,6 +161,7 @@ func (i *Issuer) Handler() http.Handler {
 	mux.HandleFunc("GET /.well-known/oauth-authorization-server", i.discovery)
 	mux.HandleFunc("GET /authorize", i.authorize)
 	mux.HandleFunc("POST /token", i.token)
+	mux.HandleFunc("POST /revoke", i.revoke)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		i.mu.Lock()
 		if r.URL.Path == "/jwks" {
@@ -175,6 +180,7 @@ func (i *Issuer) discovery(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]any{
 		"issuer": i.URL(), "jwks_uri": i.JWKSURL(), "token_endpoint": i.TokenURL(),
 		"authorization_endpoint":                         i.AuthorizeURL(),
+		"revocation_endpoint":                            i.RevokeURL(),
 		"grant_types_supported":                          []string{grantClient, grantCode, grantRefresh, grantExchange, grantJWT},
 		"code_challenge_methods_supported":               []string{"S256"},
 		"authorization_response_iss_parameter_supported": true,

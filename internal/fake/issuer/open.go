@@ -14,7 +14,7 @@ import (
 
 var errToken = errors.New("issuer: no token of mine that is good now")
 
-// Open reads a token that this issuer signed with a key that it still publishes, and that has not ended.
+// Open reads a token that this issuer signed with a key that it still publishes, and that has not ended nor was revoked.
 func (i *Issuer) Open(token string) (header, claims map[string]any, err error) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
@@ -31,6 +31,9 @@ func (i *Issuer) Open(token string) (header, claims map[string]any, err error) {
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	if i.gone[token] {
+		return nil, nil, errToken
+	}
 	for _, k := range i.keys {
 		if k.kid != header["kid"] || k.alg != header["alg"] || !k.verifies([]byte(parts[0]+"."+parts[1]), raw[2]) {
 			continue

@@ -7,29 +7,10 @@ import (
 	"net/url"
 )
 
-// token is the token endpoint (RFC 6749, section 3.2). A client says who it is by Basic or in the form; one without a secret is public.
+// token is the token endpoint (RFC 6749, section 3.2).
 func (i *Issuer) token(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
-	if err := r.ParseForm(); err != nil {
-		refused(w, http.StatusBadRequest, "invalid_request")
-		return
-	}
-	id, secret, ok := r.BasicAuth()
-	if ok { // RFC 6749, section 2.3.1: both are encoded as in a form
-		var err, err2 error
-		id, err = url.QueryUnescape(id)
-		secret, err2 = url.QueryUnescape(secret)
-		if err != nil || err2 != nil {
-			refused(w, http.StatusBadRequest, "invalid_request")
-			return
-		}
-	} else {
-		id, secret = r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
-	}
-	want, known := i.cfg.Clients[id]
-	if !known || subtle.ConstantTimeCompare([]byte(want), []byte(secret)) != 1 {
-		w.Header().Set("WWW-Authenticate", "Basic")
-		refused(w, http.StatusUnauthorized, "invalid_client")
+	id, ok := i.client(w, r)
+	if !ok {
 		return
 	}
 	form := r.PostForm
@@ -56,6 +37,34 @@ func (i *Issuer) token(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	writeJSON(w, http.StatusOK, out.body)
+}
+
+// client says which client asks, by Basic or in the form, where it shows that it is; otherwise it has been refused. One without a secret is public.
+func (i *Issuer) client(w http.ResponseWriter, r *http.Request) (id string, ok bool) {
+	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+	if err := r.ParseForm(); err != nil {
+		refused(w, http.StatusBadRequest, "invalid_request")
+		return "", false
+	}
+	id, secret, basic := r.BasicAuth()
+	if basic { // RFC 6749, section 2.3.1: both are encoded as in a form
+		var err, err2 error
+		id, err = url.QueryUnescape(id)
+		secret, err2 = url.QueryUnescape(secret)
+		if err != nil || err2 != nil {
+			refused(w, http.StatusBadRequest, "invalid_request")
+			return "", false
+		}
+	} else {
+		id, secret = r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
+	}
+	want, known := i.cfg.Clients[id]
+	if !known || subtle.ConstantTimeCompare([]byte(want), []byte(secret)) != 1 {
+		w.Header().Set("WWW-Authenticate", "Basic")
+		refused(w, http.StatusUnauthorized, "invalid_client")
+		return "", false
+	}
+	return id, true
 }
 
 func refused(w http.ResponseWriter, status int, code string) {
