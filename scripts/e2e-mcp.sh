@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 log=.tools/mcp/e2e.log
 status=0
 go test -count 1 -timeout 20m ./e2e/ -run '^TestMCP' -v -mcp.all >"$log" 2>&1 || status=$?
+go test -count 1 ./mcpbroker/connect/ -run '^TestConformance$' -v -mcp.all >>"$log" 2>&1 || status=$?
 if [ "$status" != 0 ]; then grep -vE "FIGURES|^=== |^ +--- PASS|^--- PASS" "$log" || true; fi
 echo
 echo "The MCP conformance suites, through Envoy and the broker (whole log: $log):"
