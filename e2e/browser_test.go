@@ -38,7 +38,7 @@ func startChromium(t *testing.T) *chromium {
 	if len(found) == 0 {
 		t.Skip("no chromium here: make browser")
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(found[0]), chromedp.WindowSize(720, 560), chromedp.Flag("force-color-profile", "srgb"))
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(found[0]), chromedp.WindowSize(720, 560), chromedp.WSURLReadTimeout(time.Minute), chromedp.Flag("force-color-profile", "srgb"))
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox)
 	}
@@ -49,7 +49,7 @@ func startChromium(t *testing.T) *chromium {
 	t.Cleanup(stop)
 	ctx, stop = chromedp.NewContext(ctx)
 	t.Cleanup(stop)
-	ctx, stop = context.WithTimeout(ctx, time.Minute)
+	ctx, stop = context.WithTimeout(ctx, 3*time.Minute)
 	t.Cleanup(stop)
 	c := &chromium{t: t, ctx: ctx}
 	chromedp.ListenTarget(ctx, func(event any) {

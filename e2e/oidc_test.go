@@ -10,13 +10,11 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -37,22 +35,9 @@ const cli = "http://127.0.0.1:9/callback"
 // startProvider starts it, with the gateway's clients, for a gateway at an address.
 func startProvider(t *testing.T, gateway string, publicKey object) *idProvider {
 	t.Helper()
-	address, err := freePort()
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	number, err := strconv.Atoi(port)
-	if err != nil {
-		t.Fatal(err)
-	}
 	exchange := "urn:ietf:params:oauth:grant-type:token-exchange"
 	code := []string{"authorization_code", "refresh_token"}
 	config, err := json.Marshal(object{
-		"port": number,
 		"people": object{
 			"sara": object{"groups": []string{"finance"}, "email": "sara@example.com", "email_verified": true}, "mona": object{"groups": []string{"comms"}},
 		},
@@ -88,10 +73,12 @@ func startProvider(t *testing.T, gateway string, publicKey object) *idProvider {
 			t.Log(c.stderr.String())
 		}
 	})
-	if line, err := c.ready(t.Context(), out); err != nil || line != "ready" {
+	line, err := c.ready(t.Context(), out)
+	issuer, ready := strings.CutPrefix(line, "ready ")
+	if err != nil || !ready {
 		t.Fatal(line, err)
 	}
-	p := &idProvider{url: "http://" + address}
+	p := &idProvider{url: issuer}
 	p.verifier = func(audience string) *identity.Verifier {
 		v, err := identity.New(t.Context(), identity.Config{Issuers: []identity.IssuerConfig{{Name: "as", Issuer: p.url, Audiences: []string{audience}}}})
 		if err != nil {
@@ -225,6 +212,10 @@ hub__issues: {allow: ["*"], effect: read}
 		if got, err := c.call(t, tool, object{}); err != nil || got != toolResult {
 			t.Errorf("%s: %q %v", tool, got, err)
 		}
+	}
+	b.press("Disconnect hub") // which the provider hears: it takes refresh tokens back, and no JWTs
+	if b.code != 200 || b.at.Path != "/connect/" || !strings.Contains(b.text, "not connected") {
+		t.Errorf("after disconnecting: %d %s: %s", b.code, b.at, b.text)
 	}
 	m := opener(t, g, p.login(t, "mona", g.url+"/mcp"), "", nil)
 	if got := m.tools(t); got != "jobs__run" {

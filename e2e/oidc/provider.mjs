@@ -1,8 +1,8 @@
 // A real identity provider: npm's oidc-provider, with people who log in and agree to everything at once.
 //
-//   node provider.mjs '{"port": 1234, "clients": [...], "people": {"sara": {"groups": ["finance"]}}}'
+//   node provider.mjs '{"clients": [...], "people": {"sara": {"groups": ["finance"]}}}'
 //
-// Prints "ready". POST /sign-in?sub=NAME says who is at every browser that comes. Access tokens are JWTs (RFC 9068) for the one resource
+// Prints "ready" and its issuer identifier. POST /sign-in?sub=NAME says who is at every browser that comes. Access tokens are JWTs (RFC 9068) for the one resource
 // that is asked for (RFC 8707). Token exchange (RFC 8693) is a grant type that is registered: of a person's access token, for another
 // resource, with who acts.
 import { createServer } from "node:http";
@@ -16,7 +16,9 @@ const { default: Provider, errors } = await load("oidc-provider");
 const jose = await load("jose");
 
 const given = JSON.parse(process.argv[2]);
-const issuer = `http://127.0.0.1:${given.port}`;
+const server = createServer();
+await new Promise((listens) => server.listen(0, "127.0.0.1", listens));
+const issuer = `http://127.0.0.1:${server.address().port}`;
 const exchange = "urn:ietf:params:oauth:grant-type:token-exchange";
 const accessToken = "urn:ietf:params:oauth:token-type:access_token";
 
@@ -97,7 +99,7 @@ async function interact(req, res) {
 }
 
 const answer = provider.callback();
-createServer((req, res) => {
+server.on("request", (req, res) => {
   const url = new URL(req.url, issuer);
   if (req.method === "POST" && url.pathname === "/sign-in") {
     who = url.searchParams.get("sub");
@@ -111,4 +113,5 @@ createServer((req, res) => {
   } else {
     answer(req, res);
   }
-}).listen(given.port, "127.0.0.1", () => console.log("ready"));
+});
+console.log("ready", issuer);

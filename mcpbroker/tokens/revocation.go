@@ -14,8 +14,17 @@ import (
 // ErrUntold is an authorization server that should hear that tokens are not needed any more, and does not take it. They are forgotten here.
 var ErrUntold = errors.New("tokens: they are forgotten here, but the authorization server could not be told, so that they stay good there until they end")
 
+// errKind is a server that cannot end tokens of that kind: access tokens that say all themselves (RFC 7009, section 2.2.1).
+var errKind = errors.New("tokens of this kind are not taken back")
+
 // tellTime bounds the telling of one authorization server.
 const tellTime = 20 * time.Second
+
+// What a token is, of which is told (RFC 7009, section 2.1).
+const (
+	kindRefresh = "refresh_token"
+	kindAccess  = "access_token"
+)
 
 // revocation is where a server is told that a token is not needed any more (RFC 7009, section 2), and for whom the broker says who it is
 // there; "" where there is no such place.
@@ -34,13 +43,17 @@ func (e *Endpoint) end(ctx context.Context, at, audience, token, kind string) er
 	case err != nil:
 		return err
 	case status != http.StatusOK:
-		return fmt.Errorf("%w: status %d%s", ErrRefused, status, codeOf(doc))
+		code := codeOf(doc)
+		err = fmt.Errorf("%w: status %d%s", ErrRefused, status, code)
+		if code == " unsupported_token_type" && kind == kindAccess { // refresh tokens must be taken (section 2)
+			err = errors.Join(err, errKind)
+		}
 	}
-	return nil
+	return err
 }
 
 // tell tells the server's authorization server that tokens are not needed any more: the refresh token first, with which most end the rest.
-// told says that it has such a place, and took it. It outlives whoever asked for it.
+// told says that it has such a place, and took what it takes back there. It outlives whoever asked for it.
 func (s *Source) tell(ctx context.Context, refresh, access string) (told bool, err error) {
 	if refresh == "" && access == "" {
 		return false, nil
@@ -52,15 +65,20 @@ func (s *Source) tell(ctx context.Context, refresh, access string) (told bool, e
 	if err == nil && at == "" {
 		return false, nil
 	}
-	for _, one := range [][2]string{{refresh, "refresh_token"}, {access, "access_token"}} {
-		if err == nil && one[0] != "" {
-			err = e.end(ctx, at, audience, one[0], one[1])
+	for _, one := range [][2]string{{refresh, kindRefresh}, {access, kindAccess}} {
+		if err != nil || one[0] == "" {
+			continue
 		}
+		if err = e.end(ctx, at, audience, one[0], one[1]); errors.Is(err, errKind) { // they end by themselves
+			err = nil
+			continue
+		}
+		told = err == nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("%w: %w", ErrUntold, err)
 	}
-	return true, nil
+	return told, nil
 }
 
 // forget deletes what is kept at a place and then tells of it. What does not open here, nobody can be told of.

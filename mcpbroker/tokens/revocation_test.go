@@ -148,6 +148,7 @@ func (a afterwards) Do(ctx context.Context, ops ...store.Op) error {
 type revoking struct {
 	mu     sync.Mutex
 	status int
+	access int // of access tokens; 0: the same
 	told   []url.Values
 	as     []string // by Basic
 }
@@ -158,7 +159,11 @@ func (r *revoking) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.told, r.as = append(r.told, req.PostForm), append(r.as, id+":"+secret)
-	w.WriteHeader(r.status)
+	status := r.status
+	if r.access != 0 && req.PostForm.Get("token_type_hint") == "access_token" {
+		status = r.access
+	}
+	w.WriteHeader(status)
 	_, _ = w.Write([]byte(`{"error":"unsupported_token_type","error_description":"r1 secret words"}`))
 }
 
@@ -173,17 +178,20 @@ func TestTold(t *testing.T) {
 	for _, c := range []struct {
 		at     string
 		status int
+		access int
 		want   string
 		tells  []string
 	}{
-		{ts.URL + "/revoke", 200, "", []string{"refresh_token r1", "access_token a1"}},
-		{ts.URL + "/revoke", 400, "status 400 unsupported_token_type", []string{"refresh_token r1"}},
-		{ts.URL + "/revoke", 302, "status 302", []string{"refresh_token r1"}},
-		{ts.URL + "/revoke", 503, "status 503", []string{"refresh_token r1"}},
-		{"http://127.0.0.1:1/revoke", 200, "cannot be reached", nil},
-		{"", 200, "", nil},
+		{ts.URL + "/revoke", 200, 0, "", []string{"refresh_token r1", "access_token a1"}},
+		{ts.URL + "/revoke", 200, 400, "", []string{"refresh_token r1", "access_token a1"}}, // it takes back no JWTs
+		{ts.URL + "/revoke", 200, 503, "status 503", []string{"refresh_token r1", "access_token a1"}},
+		{ts.URL + "/revoke", 400, 0, "status 400 unsupported_token_type", []string{"refresh_token r1"}},
+		{ts.URL + "/revoke", 302, 0, "status 302", []string{"refresh_token r1"}},
+		{ts.URL + "/revoke", 503, 0, "status 503", []string{"refresh_token r1"}},
+		{"http://127.0.0.1:1/revoke", 200, 0, "cannot be reached", nil},
+		{"", 200, 0, "", nil},
 	} {
-		r.told, r.as, r.status = nil, nil, c.status
+		r.told, r.as, r.status, r.access = nil, nil, c.status, c.access
 		s := w.connected(memory())
 		flow := s.Flow.(Code)
 		flow.Endpoint.Revocation = c.at
