@@ -13,6 +13,7 @@ import (
 	"github.com/yellowjack/yellowjack/internal/quarantine/provenance"
 	"github.com/yellowjack/yellowjack/internal/quarantine/ref"
 	"github.com/yellowjack/yellowjack/internal/refuse"
+	"github.com/yellowjack/yellowjack/internal/telemetry"
 	"github.com/yellowjack/yellowjack/policies"
 )
 
@@ -109,7 +110,10 @@ func (x *exchange) noteTreated() {
 			Label: r.Label.Integrity.String() + "/" + r.Label.Confidentiality.String(), Status: r.Status, Bits: r.Bits, Shown: r.Shown,
 			Questions: r.Questions, Unknown: r.Unknown, ModelMS: r.Model.Milliseconds(), Cached: r.Cached, Bytes: r.Piece.Bytes,
 		})
-		x.s.cfg.Metrics.Treated(r.How.String(), r.Status, r.Bits)
+		x.s.cfg.Metrics.Treated(telemetry.Treatment{
+			Tool: r.Piece.Tool, How: r.How.String(), Status: r.Status, Bits: r.Bits,
+			Asked: r.Questions, Failed: r.Unknown, Cached: r.Cached, Model: r.Model,
+		})
 	}
 }
 

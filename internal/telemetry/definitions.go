@@ -10,18 +10,18 @@ import (
 // metrics is every metric as it is registered. docs/telemetry.md lists them; a test holds the two together.
 type metrics struct {
 	exchanges, refusals, calls, tools *prometheus.CounterVec
-	results, pins                     *prometheus.CounterVec
-	overloaded, audit, bits           prometheus.Counter
+	results, pins, bits, questions    *prometheus.CounterVec
+	overloaded, audit                 prometheus.Counter
 	inFlight, heldCalls               prometheus.Gauge
 	policy, build                     *prometheus.GaugeVec
-	own, firstByte                    *prometheus.HistogramVec
+	own, firstByte, asking            *prometheus.HistogramVec
 	tokens, duration, token           *prometheus.HistogramVec
 	cost, unpriced                    *prometheus.CounterVec
 }
 
 func (d *metrics) all() []prometheus.Collector {
 	return []prometheus.Collector{
-		d.exchanges, d.refusals, d.calls, d.tools, d.results, d.bits, d.pins, d.overloaded, d.audit, d.inFlight, d.heldCalls, d.policy, d.build,
+		d.exchanges, d.refusals, d.calls, d.tools, d.results, d.bits, d.questions, d.asking, d.pins, d.overloaded, d.audit, d.inFlight, d.heldCalls, d.policy, d.build,
 		d.own, d.firstByte, d.tokens, d.duration, d.token, d.cost, d.unpriced,
 	}
 }
@@ -55,12 +55,15 @@ func definitions() *metrics {
 	return &metrics{
 		exchanges: counter("yellowjack_exchanges_total", "Exchanges that ended, by what was decided.",
 			"decision", "surface", "provider", "status"),
-		refusals:   counter("yellowjack_refusals_total", "Refusals, by machine code.", "code"),
-		calls:      counter("yellowjack_tool_calls_total", "Tool calls that models made, by verdict.", "verdict"),
-		tools:      counter("yellowjack_tools_total", "Tools that clients brought, by whether the model was offered them.", "offer"),
-		results:    counter("yellowjack_results_total", "Tool results in requests, by what became of them.", "treatment", "status"),
-		pins:       counter("yellowjack_tool_pins_total", "Offered tools whose description is not the approved one.", "state", "mode"),
-		bits:       counter("yellowjack_quarantine_bits_total", "Bits of information that untrusted content was charged.").WithLabelValues(),
+		refusals: counter("yellowjack_refusals_total", "Refusals, by machine code.", "code"),
+		calls:    counter("yellowjack_tool_calls_total", "Tool calls that models made, by verdict.", "verdict"),
+		tools:    counter("yellowjack_tools_total", "Tools that clients brought, by whether the model was offered them.", "offer"),
+		results:  counter("yellowjack_results_total", "Tool results in requests, by what became of them.", "treatment", "status"),
+		pins:     counter("yellowjack_tool_pins_total", "Offered tools whose description is not the approved one.", "state", "mode"),
+		bits:     counter("yellowjack_quarantine_bits_total", "Bits of information that untrusted content was charged.", "tool"),
+		questions: counter("yellowjack_quarantine_questions_total", "Questions about untrusted content, by what came of them.",
+			"outcome", "cached"),
+		asking:     histogram("yellowjack_quarantine_model_seconds", "Time that a quarantined model took for a result's questions.", secondsBuckets[:]),
 		overloaded: counter("yellowjack_overloaded_total", "Exchanges refused because too many were open.").WithLabelValues(),
 		audit:      counter("yellowjack_audit_failures_total", "Audit lines not taken and writes of lines that failed.").WithLabelValues(),
 		inFlight:   gauge("yellowjack_exchanges_in_flight", "Exchanges that are open."),

@@ -2,8 +2,8 @@
 //
 // Metrics are made with a Registerer that is passed in. Every label has a bounded set of values: surfaces, decisions,
 // statuses by class and verdicts by construction; providers and models because only configured ones are named and any
-// other is "other"; refusal codes because only the first hundred distinct ones are told apart (a policy may invent
-// codes). What an exchange needs on its way is resolved beforehand, so that counting costs well under a microsecond.
+// other is "other"; refusal codes and tools because only the first hundred, or two hundred, distinct ones are told apart (a
+// policy may invent codes, and a client tools). What an exchange needs on its way is resolved beforehand, so that counting costs well under a microsecond.
 //
 // Names are yellowjack_* for our own work. The gen_ai_* ones are those of the OpenTelemetry conventions for generative
 // AI, written as Prometheus writes them (dots become underscores, seconds become a suffix).
@@ -11,6 +11,7 @@ package telemetry
 
 import (
 	"errors"
+	"strconv"
 	"sync"
 	"time"
 
@@ -51,7 +52,10 @@ type Metrics struct {
 	heldCalls  prometheus.Gauge
 	results    *prometheus.CounterVec
 	pins       *prometheus.CounterVec
-	bits       prometheus.Counter
+	bits       *prometheus.CounterVec
+	tools      *bounded // of bits
+	questions  *prometheus.CounterVec
+	asking     prometheus.Observer
 	own        [2]prometheus.Observer
 	audit      prometheus.Counter
 	policy     *prometheus.GaugeVec
@@ -87,7 +91,8 @@ func New(cfg Config) (*Metrics, error) {
 		exchanges: d.exchanges, inFlight: d.inFlight, overloaded: d.overloaded, refusals: d.refusals, codes: newBounded(100),
 		allowed: calls.WithLabelValues("allow"), denied: calls.WithLabelValues("deny"),
 		offered: d.tools.WithLabelValues("offered"), hidden: d.tools.WithLabelValues("hidden"),
-		results: d.results, bits: d.bits, pins: d.pins,
+		results: d.results, pins: d.pins,
+		bits: d.bits, tools: newBounded(maxTools), questions: d.questions, asking: d.asking.WithLabelValues(),
 		heldCalls: d.heldCalls, audit: d.audit, policy: d.policy,
 		own:       [2]prometheus.Observer{d.own.WithLabelValues("request"), d.own.WithLabelValues("response")},
 		providers: map[string]*provider{},
@@ -150,14 +155,36 @@ func (m *Metrics) ToolCall(allowed bool) {
 	m.denied.Inc()
 }
 
-// Treated counts a tool result by what became of it: pass, quarantine or drop; withheld or exhausted when less of it is shown; and
-// the bits that it was charged.
-func (m *Metrics) Treated(treatment, status string, bits float64) {
-	if status == "" {
-		status = "shown"
+// maxTools is how many tools are told apart. A broker has hundreds, and a client may bring any.
+const maxTools = 200
+
+// Treatment is what became of a tool result.
+type Treatment struct {
+	Tool          string // whose call it is proven to answer; "" when none is
+	How, Status   string // pass, quarantine or drop; withheld or exhausted when less of it is shown
+	Bits          float64
+	Asked, Failed int           // questions, and how many of them have no answer
+	Cached        bool          // the answers were there
+	Model         time.Duration // how long a model took for them
+}
+
+// Treated counts a tool result, what it was charged, and what was asked about it.
+func (m *Metrics) Treated(t Treatment) {
+	if t.Status == "" {
+		t.Status = "shown"
 	}
-	m.results.WithLabelValues(treatment, status).Inc()
-	m.bits.Add(bits)
+	m.results.WithLabelValues(t.How, t.Status).Inc()
+	if t.Bits > 0 {
+		m.bits.WithLabelValues(m.tools.label(or(t.Tool, "unknown"))).Add(t.Bits)
+	}
+	if t.Asked > 0 {
+		cached := strconv.FormatBool(t.Cached)
+		m.questions.WithLabelValues("answered", cached).Add(float64(t.Asked - min(t.Failed, t.Asked)))
+		m.questions.WithLabelValues("failed", cached).Add(float64(min(t.Failed, t.Asked)))
+	}
+	if t.Model > 0 {
+		m.asking.Observe(t.Model.Seconds())
+	}
 }
 
 // Pin counts an offered tool whose description is not the approved one: new or changed, and warn, taint or refuse.

@@ -115,6 +115,50 @@ yellowjack_policy_info{revision="r2"} 1
 	}
 }
 
+// TestTreated: what untrusted content says is counted by tool, and what was asked about it; however many tools there are, and however
+// long their names, the label has a bounded set of values.
+func TestTreated(t *testing.T) {
+	m, r := metricsFor(t)
+	m.Treated(Treatment{Tool: "github__get_issue", How: "quarantine", Bits: 12.5, Asked: 3, Failed: 1, Model: 2 * time.Second})
+	m.Treated(Treatment{Tool: "github__get_issue", How: "quarantine", Bits: 1.5, Asked: 2, Cached: true})
+	m.Treated(Treatment{How: "quarantine", Status: "withheld", Bits: 1})
+	m.Treated(Treatment{Tool: "crm__read", How: "pass"})
+	const want = `
+# HELP yellowjack_quarantine_bits_total Bits of information that untrusted content was charged.
+# TYPE yellowjack_quarantine_bits_total counter
+yellowjack_quarantine_bits_total{tool="github__get_issue"} 14
+yellowjack_quarantine_bits_total{tool="unknown"} 1
+# HELP yellowjack_quarantine_questions_total Questions about untrusted content, by what came of them.
+# TYPE yellowjack_quarantine_questions_total counter
+yellowjack_quarantine_questions_total{cached="false",outcome="answered"} 2
+yellowjack_quarantine_questions_total{cached="false",outcome="failed"} 1
+yellowjack_quarantine_questions_total{cached="true",outcome="answered"} 2
+yellowjack_quarantine_questions_total{cached="true",outcome="failed"} 0
+# HELP yellowjack_results_total Tool results in requests, by what became of them.
+# TYPE yellowjack_results_total counter
+yellowjack_results_total{status="shown",treatment="pass"} 1
+yellowjack_results_total{status="shown",treatment="quarantine"} 2
+yellowjack_results_total{status="withheld",treatment="quarantine"} 1
+`
+	if err := testutil.GatherAndCompare(r, strings.NewReader(want),
+		"yellowjack_quarantine_bits_total", "yellowjack_quarantine_questions_total", "yellowjack_results_total"); err != nil {
+		t.Error(err)
+	}
+	got := text(t, r)
+	for _, line := range []string{"yellowjack_quarantine_model_seconds_count 1", "yellowjack_quarantine_model_seconds_sum 2"} {
+		if !strings.Contains(got, line+"\n") {
+			t.Errorf("missing: %s", line)
+		}
+	}
+	for i := range 3 * maxTools {
+		m.Treated(Treatment{Tool: fmt.Sprint("tool_", i), How: "quarantine", Bits: 1})
+	}
+	m.Treated(Treatment{Tool: strings.Repeat("x", 65), How: "quarantine", Bits: 1})
+	if n := testutil.CollectAndCount(m.bits); n != maxTools+1 {
+		t.Errorf("%d values of the label, want %d and other", n, maxTools)
+	}
+}
+
 // TestCost: what is known is summed by who says so; what is not is counted, and is no cost of zero.
 func TestCost(t *testing.T) {
 	m, r := metricsFor(t)
