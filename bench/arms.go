@@ -39,6 +39,7 @@ type lab struct {
 	upstream string // host:port
 	idp      *issuer.Issuer
 	binary   string // bin/yellowjack
+	more     string // lines of Yellowjack's configuration besides
 	running  []*process
 }
 
@@ -271,6 +272,7 @@ providers:
 		}
 		text += fmt.Sprintf("      tool_%d: {allow: [%q], effect: read, result: trusted, confidentiality: internal}\n", i, group)
 	}
+	text += l.more
 	for name, content := range map[string]string{config: text, filepath.Join(dir, "everyone.key"): "sk-bench"} {
 		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
 			return err

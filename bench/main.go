@@ -282,7 +282,7 @@ func measureKind(ctx context.Context, l *lab, o options, who []string, k kind, r
 		}
 	}
 	// The same requests for each arm: the conversations that were held through Yellowjack.
-	reqs, err := requests("gateway", k.Shape, k.Tools, who, ask)
+	reqs, err := requests("gateway", k.Shape, k.Tools, who, 0, ask)
 	if err != nil {
 		return err
 	}

@@ -45,20 +45,27 @@ func tokens(idp *issuer.Issuer, n int, kind string) ([]string, error) {
 	return out, nil
 }
 
-// requests makes one HTTP request for each token. No two have the same content, and the content is a conversation as an
-// agent's is: turns, tool calls, results. With ask, the conversations are really held: each call in them is one that the
-// gateway released, so that it knows the result for what it is. Without, the calls are made up.
-func requests(host, shape string, tools int, tokens []string, ask asker) ([][]byte, error) {
-	out, errs := make([][]byte, len(tokens)), make([]error, len(tokens))
+// held is how many conversations each principal holds at a time, by the shape of their requests. What a gateway knows of one
+// grows with its turns, so that one that were repeated all the time would soon be longer than any agent's.
+var held = map[string]int{shape2k: 16, shapeStream: 16, shape64k: 4}
+
+// requests makes one HTTP request for each conversation of each token's principal. No two have the same content, and the content is
+// a conversation as an agent's is: turns, tool calls, results. With ask, the conversations are really held: each call in them is one
+// that the gateway released, so that it knows the result for what it is. Without, the calls are made up. first is the number of the
+// first conversation.
+func requests(host, shape string, tools int, tokens []string, first int, ask asker) ([][]byte, error) {
+	out := make([][]byte, len(tokens)*held[shape])
+	errs := make([]error, len(out))
 	slots := make(chan struct{}, 16)
 	var wg sync.WaitGroup
-	for i, token := range tokens {
+	for i := range out {
+		token := tokens[i%len(tokens)]
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			b, err := body(shape, tools, i, func(b []byte, n int) (call, error) {
+			b, err := body(shape, tools, first+i, func(b []byte, n int) (call, error) {
 				if ask == nil {
-					return madeUp(i, n), nil
+					return madeUp(first+i, n), nil
 				}
 				return ask(token, b)
 			})
@@ -153,7 +160,7 @@ type wanted struct {
 
 // newWanted is the beginning of a conversation.
 func newWanted(tools, variant int) wanted {
-	w := wanted{Model: "acme/bench", Temperature: 0.2, MaxTokens: 1000 + variant}
+	w := wanted{Model: "acme/bench", Temperature: 0.2, MaxTokens: 1000 + variant%principals}
 	for n := range tools {
 		w.Tools = append(w.Tools, object{"type": "function", "function": object{
 			"name": fmt.Sprintf("tool_%d", n), "description": "Runs one SQL statement on the warehouse and returns rows.",

@@ -8,10 +8,18 @@ import (
 	"time"
 )
 
+// Agents' conversations end and others begin, while what is known of the old ones is kept for a while. Of a day's worth of them
+// nothing can be said in minutes; so a soak keeps them for keepSoaked, and a stage of it, with conversations of its own, takes as long.
+const keepSoaked = 30 * time.Second
+
+// soaking is how many principals hold conversations in one stage.
+const soaking = 16
+
 // soak loads Yellowjack with all shapes at once for a long time and reports the resident memory of its processes: at the
 // end of the first fifth, when pools and caches are filled, and at the end of all. Each is the median of samples around
 // it, as a garbage collector's heap goes up and down.
 func soak(ctx context.Context, l *lab, o options, who []string) error {
+	l.more = fmt.Sprintf("quarantine: {keep: %v}\n", keepSoaked)
 	probe, err := first("gateway", who[:1])
 	if err != nil {
 		return err
@@ -20,18 +28,23 @@ func soak(ctx context.Context, l *lab, o options, who []string) error {
 	if err != nil {
 		return err
 	}
-	reqs := map[string][][]byte{}
-	for _, s := range o.shapes {
-		if reqs[s], err = requests("gateway", s, 10, who, through(a.addr)); err != nil {
-			return err
-		}
-	}
-	var wg sync.WaitGroup
 	outcomes := make([]outcome, len(o.shapes))
 	errs := make([]error, len(o.shapes))
+	var wg sync.WaitGroup
+	until := time.Now().Add(o.soak)
 	for i, s := range o.shapes {
 		wg.Go(func() {
-			outcomes[i], errs[i] = load{addr: a.addr, requests: reqs[s], conns: max(1, 32/len(o.shapes)), length: o.soak}.run()
+			for n := 0; time.Now().Before(until) && errs[i] == nil && outcomes[i].Errors == 0; n++ {
+				at := n * soaking % len(who)
+				var reqs [][]byte
+				if reqs, errs[i] = requests("gateway", s, 10, who[at:at+soaking], n*soaking*held[s], through(a.addr)); errs[i] != nil {
+					return
+				}
+				var out outcome
+				out, errs[i] = load{addr: a.addr, requests: reqs, conns: max(1, 32/len(o.shapes)), length: min(keepSoaked, time.Until(until))}.run()
+				outcomes[i].Requests += out.Requests
+				outcomes[i].Errors, outcomes[i].FirstFail = out.Errors, out.FirstFail
+			}
 		})
 	}
 	ended := make(chan struct{})

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -219,13 +217,5 @@ func limitsOf(cfg *conf.Config) extproc.Limits {
 		RequestDeadline: l.RequestDeadline, RequestWait: l.StreamIdle, ResponseWait: l.ResponseWait, StreamIdle: l.StreamIdle,
 		Exchanges: l.Connections, ConcurrentPerPrincipal: l.ConcurrentPerPrincipal,
 		InternalExchanges: internalExchanges(cfg),
-	}
-}
-
-// tune makes collections fewer: most of an exchange's memory is garbage at its end. GOGC, when set, wins. (Fewer Ps than
-// cores were measured too: they cost a tenth of the throughput.)
-func tune() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
 	}
 }

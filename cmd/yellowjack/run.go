@@ -141,7 +141,7 @@ type running struct {
 
 // startGuard serves a composed guard on extproc.listen.
 func startGuard(ctx context.Context, cfg *conf.Config, log *slog.Logger) (*running, error) {
-	tune()
+	go tune(ctx)
 	if internalSocket(cfg) != "" { // whoever may enter its folder could ask as anybody for whom a token gets out
 		if err := envoy.MakeRunDir(cfg.Envoy.RunDir); err != nil {
 			return nil, err
