@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/yellowjack/yellowjack/internal/fake/provider"
 )
@@ -191,6 +192,33 @@ func (g *gateway) again(ctx context.Context) (*child, error) {
 	return c, err
 }
 
+// pause stops a process, and waits until none of its threads runs any more: the signal may take a while on a busy machine.
+func (c *child) pause(t *testing.T) {
+	t.Helper()
+	if err := c.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", c.cmd.Process.Pid))
+		if err != nil || len(threads) == 0 {
+			t.Fatalf("it has no threads: %v", err)
+		}
+		stopped := 0
+		for _, name := range threads {
+			stat, _ := os.ReadFile(name) // a thread may have ended
+			if _, state, _ := strings.Cut(string(stat), ") "); strings.HasPrefix(state, "T") {
+				stopped++
+			}
+		}
+		if stopped == len(threads) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d of its %d threads stopped", stopped, len(threads))
+		}
+	}
+}
+
 // TestGuardHangs: a service that says nothing is as good as none.
 func TestGuardHangs(t *testing.T) {
 	g := own(t, setup{
@@ -210,9 +238,7 @@ func TestGuardHangs(t *testing.T) {
 	body, mark := c.body()
 	go func() { held <- g.ask(t, chat{token: who, raw: body}) }()
 	await(t, func(r provider.Received) bool { return strings.Contains(r.Body, mark) })
-	if err := g.guard.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	g.guard.pause(t)
 	before := len(theStage.upstream.Received())
 	g.ask(t, chat{token: who, say: "hi"}).refused(t, 503, "internal")
 	g.ask(t, chat{token: who, say: "hi", stream: true}).refused(t, 503, "internal")
