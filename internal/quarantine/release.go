@@ -46,9 +46,10 @@ func (s *Session) Release(c llm.ToolCall, tool string, permitted ref.Rules) (llm
 	if string(resolved) != string(c.Arguments) {
 		v.Arguments = resolved
 	}
-	id := s.release.Call(c.Tool, c.ID, c.Arguments, resolved, s.context)
-	if !c.Legacy {
-		v.ID = id
+	if c.Legacy {
+		s.release.Legacy(c.Tool, c.Arguments, resolved, s.context)
+	} else {
+		v.ID = s.release.Call(c.Tool, c.ID, c.Arguments, resolved, s.context)
 	}
 	if err := s.release.Grant(tool, resolved, s.context); err != nil {
 		return llm.Verdict{}, err
