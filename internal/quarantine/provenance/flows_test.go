@@ -213,6 +213,11 @@ func TestLegacy(t *testing.T) {
 	if err := r.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	another := strings.Replace(answered("get_issue"), content, "another answer", 1)
+	h = look(t, a, sara, user(question), asked("get_issue", `{"n":4711}`), another)
+	if o := h.Results[0]; !o.Changed || o.Label.Integrity != label.Untrusted {
+		t.Errorf("one that was answered otherwise before: %+v", o)
+	}
 	for _, messages := range [][]string{
 		{user(question), asked("get_issue", `{"n":4712}`), answered("get_issue")},
 		{user(question), asked("query", `{"n":4711}`), answered("query")},

@@ -329,7 +329,7 @@ func (h *History) settleResults() {
 		h.owner[i] = call
 		if record := h.calls[call]; record != nil {
 			o.Verified, o.Tool, o.Reason, o.Label = true, record.tool, ruleAnswers, label.Clean()
-			if result.ID != "" && h.present(record.conversation).changed(tag(result.ID), o.Hash) {
+			if h.present(record.conversation).changed(h.answers(i), o.Hash) {
 				o.Changed, o.Label = true, untrusted()
 			}
 		}
