@@ -34,5 +34,13 @@ func storeKeys(cfg *conf.Config) (*store.Keys, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store_key: %w", err)
 	}
-	return store.NewKeys([]byte(master))
+	seals := make([][]byte, len(cfg.StoreSeals))
+	for i, s := range cfg.StoreSeals {
+		seal, err := s.Reveal()
+		if err != nil {
+			return nil, fmt.Errorf("store_seals[%d]: %w", i, err)
+		}
+		seals[i] = []byte(seal)
+	}
+	return store.NewKeys([]byte(master), seals...)
 }

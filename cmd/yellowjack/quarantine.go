@@ -23,14 +23,22 @@ func openStore(ctx context.Context, cfg *conf.Config, keys *store.Keys, log *slo
 	if cfg.Store == "memory" {
 		return store.Memory(store.MemoryConfig{Bytes: memoryBytes}), nil
 	}
-	password := ""
-	if !cfg.StorePassword.IsZero() {
+	c := store.RedisConfig{
+		URL: cfg.Store, CAFile: cfg.StoreCAFile, CertFile: cfg.StoreCertFile, KeyFile: cfg.StoreCertKeyFile, SentinelUser: cfg.StoreSentinelUser, Log: log,
+	}
+	for name, of := range map[string]struct {
+		from conf.Secret
+		to   *string
+	}{"store_password": {cfg.StorePassword, &c.Password}, "store_sentinel_password": {cfg.StoreSentinelPassword, &c.SentinelPassword}} {
+		if of.from.IsZero() {
+			continue
+		}
 		var err error
-		if password, err = cfg.StorePassword.Reveal(); err != nil {
-			return nil, fmt.Errorf("store_password: %w", err)
+		if *of.to, err = of.from.Reveal(); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	shared, err := store.Redis(ctx, store.RedisConfig{URL: cfg.Store, Password: password, CAFile: cfg.StoreCAFile, Log: log})
+	shared, err := store.Redis(ctx, c)
 	if err != nil {
 		return nil, fmt.Errorf("%s:%d: store: %w", cfg.File, cfg.Line("store"), err)
 	}

@@ -35,7 +35,6 @@ func (d *decoder) check(c *Config) {
 	d.policies(c)
 	d.store(c)
 	d.storeSecrets(c)
-	d.roots(path{"store_ca_file"}, c.StoreCAFile)
 	d.quarantine(c)
 	d.mcp(c)
 	d.events(c)

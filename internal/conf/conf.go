@@ -31,15 +31,23 @@ type Config struct {
 	Telemetry Telemetry `yaml:"telemetry"`
 	Audit     Audit     `yaml:"audit"`
 	// Store is "memory" or the URL of a Redis.
-	Store           string              `yaml:"store"`
-	StoreKey        Secret              `yaml:"store_key"`
-	StorePassword   Secret              `yaml:"store_password"`
-	StoreCAFile     string              `yaml:"store_ca_file" path:"true"`
-	Identity        Identity            `yaml:"identity" required:"true"`
-	Providers       map[string]Provider `yaml:"providers" required:"true"`
-	DefaultProvider string              `yaml:"default_provider"`
-	Models          map[string]Model    `yaml:"models"`
-	Credentials     []Credential        `yaml:"credentials"`
+	Store string `yaml:"store"`
+	// StoreKey names the records and, without StoreSeals, seals them; of those the first does, and all of them open.
+	StoreKey      Secret   `yaml:"store_key"`
+	StoreSeals    []Secret `yaml:"store_seals"`
+	StorePassword Secret   `yaml:"store_password"`
+	StoreCAFile   string   `yaml:"store_ca_file" path:"true"`
+	// StoreCertFile and StoreCertKeyFile are what a Redis that asks for one is shown.
+	StoreCertFile    string `yaml:"store_cert_file" path:"true"`
+	StoreCertKeyFile string `yaml:"store_cert_key_file" path:"true"`
+	// StoreSentinelUser and StoreSentinelPassword are those of the sentinels, who have others than Redis.
+	StoreSentinelUser     string              `yaml:"store_sentinel_user"`
+	StoreSentinelPassword Secret              `yaml:"store_sentinel_password"`
+	Identity              Identity            `yaml:"identity" required:"true"`
+	Providers             map[string]Provider `yaml:"providers" required:"true"`
+	DefaultProvider       string              `yaml:"default_provider"`
+	Models                map[string]Model    `yaml:"models"`
+	Credentials           []Credential        `yaml:"credentials"`
 	// Prices is a table of prices in the place of the shipped one.
 	Prices     string     `yaml:"prices" path:"true"`
 	Policies   Policies   `yaml:"policies"`

@@ -2,8 +2,6 @@ package conf
 
 import (
 	"fmt"
-	"net/url"
-	"slices"
 	"strings"
 	"time"
 )
@@ -82,39 +80,5 @@ func (d *decoder) quarantine(c *Config) {
 		if h == "" || strings.ContainsAny(h, "/ :@") || h != strings.ToLower(h) {
 			d.bad(p.with("link_hosts").item(i), "is no host", "write the host alone, in lower case, such as docs.example.com")
 		}
-	}
-}
-
-// storeSchemes are the kinds of Redis that a store can be.
-var storeSchemes = []string{"redis", "rediss", "redis+cluster", "rediss+cluster", "redis+sentinel", "rediss+sentinel"}
-
-func (d *decoder) store(c *Config) {
-	if c.Store == "memory" || d.failed(path{"store"}) {
-		return
-	}
-	scheme, _, ok := strings.Cut(c.Store, "://")
-	if !ok || !slices.Contains(storeSchemes, scheme) {
-		d.bad(path{"store"}, "is no store", "write memory, or a URL such as redis://host:6379/0")
-		return
-	}
-	u, err := url.Parse(c.Store)
-	switch {
-	case err != nil || u.Host == "":
-		d.bad(path{"store"}, "is no URL", "write one such as redis://host:6379/0")
-	case u.User != nil:
-		if _, has := u.User.Password(); has {
-			d.bad(path{"store"}, "has a password in it", "keep the user's name there, give the password by store_password, and have it replaced")
-		}
-	}
-	if c.StoreKey.IsZero() {
-		d.bad(path{"store"}, "needs store_key: what Redis keeps is encrypted", "add store_key: {file: …} with at least 32 random bytes, such as of `openssl rand -hex 32`")
-	}
-}
-
-func (d *decoder) storeSecrets(c *Config) {
-	d.readable(path{"store_key"}, c.StoreKey)
-	d.readable(path{"store_password"}, c.StorePassword)
-	if key, err := c.StoreKey.Reveal(); err == nil && !c.StoreKey.IsZero() && len(key) < 32 {
-		d.bad(path{"store_key"}, "is shorter than 32 characters", "make a new one, such as by `openssl rand -hex 32`")
 	}
 }
