@@ -1,6 +1,7 @@
 package envoy_test
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"net/http"
@@ -70,7 +71,9 @@ func (c *chaos) Process(stream extprocv3.ExternalProcessor_ProcessServer) error 
 			case "undecided":
 				out = &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_RequestBody{RequestBody: &extprocv3.BodyResponse{}}}
 			case "end", "end and close":
-				out.GetResponseBody().GetResponse().GetBodyMutation().GetStreamedResponse().EndOfStream = true
+				last := out.GetResponseBody().GetResponse().GetBodyMutation().GetStreamedResponse()
+				event, _, _ := bytes.Cut(last.GetBody(), []byte("\n\n")) // Envoy may hand over several at once
+				last.Body, last.EndOfStream = append(bytes.Clone(event), "\n\n"...), true
 			case "refuse":
 				out = refusal()
 			case "disallowed":
