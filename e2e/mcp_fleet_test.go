@@ -327,11 +327,13 @@ func TestMCPStreams(t *testing.T) {
 		_, metrics := g.probe(t, "/metrics")
 		return strings.Contains(metrics, fmt.Sprintf("yellowjack_mcp_listening %d\n", streams))
 	})
-	change := func(round int) {
+	more := false
+	change := func() {
 		t.Helper()
+		more = !more
 		before := heard.Load()
 		server.Change("notifications/tools/list_changed", func(c *mcpserver.Config) {
-			if round%2 == 0 {
+			if more {
 				c.Tools["more"] = mcpserver.Tool("more", "", nil)
 			} else {
 				delete(c.Tools, "more")
@@ -339,12 +341,30 @@ func TestMCPStreams(t *testing.T) {
 		})
 		eventually(t, "a change, at all clients", func() bool { return heard.Load() >= before+int64(streams) })
 	}
-	for round := range 20 { // until the collector has found its pace
-		change(round)
+	for range 20 { // until the collector has found its pace
+		change()
 	}
+	// used is what is in use, times what the collector lets it grow by, as a collection counts it that began after the last change.
+	used := func() float64 {
+		t.Helper()
+		collections := func() (n, next float64) {
+			_, metrics := g.probe(t, "/metrics")
+			return metric(t, metrics, "go_gc_duration_seconds_count"), metric(t, metrics, "go_memstats_next_gc_bytes")
+		}
+		first, _ := collections()
+		for range 2000 {
+			if n, next := collections(); n >= first+2 { // the first may have been under way
+				return next
+			}
+			change()
+		}
+		t.Fatal("nothing is collected")
+		return 0
+	}
+	then := used()
 	_, begun := g.probe(t, "/metrics")
-	for round := range rounds {
-		change(round)
+	for range rounds {
+		change()
 	}
 	_, after := g.probe(t, "/metrics")
 	first, last := metric(t, begun, "process_resident_memory_bytes"), metric(t, after, "process_resident_memory_bytes")
@@ -353,17 +373,12 @@ func TestMCPStreams(t *testing.T) {
 	if raceFlag != "-race" && last > first*1.1+8e6 { // the race detector remembers more with each access
 		t.Errorf("memory grew from %.1f MB to %.1f MB", first/1e6, last/1e6)
 	}
-	// What is in use, times what the collector lets it grow by. A collection in the midst of a change counts what is soon garbage; of what
-	// is lost, no later one counts less.
-	then, now := metric(t, begun, "go_memstats_next_gc_bytes"), metric(t, after, "go_memstats_next_gc_bytes")
-	for more := 0; now > then*1.25+8e6; more++ {
-		if more == 200 {
+	// Of what is lost, no later collection counts less.
+	for again, now := 0, used(); now > then*1.25+8e6; again, now = again+1, used() {
+		if again == 5 {
 			t.Errorf("what is in use grew from %.1f MB to %.1f MB", then/1e6, now/1e6)
 			break
 		}
-		change(more)
-		_, later := g.probe(t, "/metrics")
-		now = metric(t, later, "go_memstats_next_gc_bytes")
 	}
 	if now, then := metric(t, after, "go_goroutines"), metric(t, begun, "go_goroutines"); now > then+50 {
 		t.Errorf("goroutines grew from %.0f to %.0f", then, now)
