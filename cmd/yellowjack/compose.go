@@ -142,14 +142,11 @@ func (g *guard) open(ctx context.Context, cfg *conf.Config, log *slog.Logger, re
 	current.Store(p.engine)
 	metrics.Policy(p.engine.Revision())
 	g.closers = append(g.closers, p.engine.Close)
-	if p.keys, err = storeKeys(cfg); err != nil {
-		return p, err
-	}
-	kept, err := openStore(ctx, cfg, p.keys, log)
+	kept, keys, err := openStore(ctx, cfg, log)
 	if err != nil {
 		return p, err
 	}
-	p.store = kept
+	p.store, p.keys = kept, keys
 	g.closers = append(g.closers, func() { _ = kept.Close() })
 	who := identityConfig(cfg, p.keys.Derive("delegation"), log)
 	if serves {

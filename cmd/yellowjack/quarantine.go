@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"time"
@@ -13,37 +12,6 @@ import (
 	"github.com/yellowjack/yellowjack/internal/store"
 	"github.com/yellowjack/yellowjack/policies"
 )
-
-// memoryBytes bounds a store in memory: some 800,000 exchanges with a tool call within quarantine.keep. Beyond it calls are refused, since
-// nothing is forgotten before its time.
-const memoryBytes = 1 << 30
-
-// openStore opens the store of a configuration. What leaves this process is sealed.
-func openStore(ctx context.Context, cfg *conf.Config, keys *store.Keys, log *slog.Logger) (store.Store, error) {
-	if cfg.Store == "memory" {
-		return store.Memory(store.MemoryConfig{Bytes: memoryBytes}), nil
-	}
-	c := store.RedisConfig{
-		URL: cfg.Store, CAFile: cfg.StoreCAFile, CertFile: cfg.StoreCertFile, KeyFile: cfg.StoreCertKeyFile, SentinelUser: cfg.StoreSentinelUser, Log: log,
-	}
-	for name, of := range map[string]struct {
-		from conf.Secret
-		to   *string
-	}{"store_password": {cfg.StorePassword, &c.Password}, "store_sentinel_password": {cfg.StoreSentinelPassword, &c.SentinelPassword}} {
-		if of.from.IsZero() {
-			continue
-		}
-		var err error
-		if *of.to, err = of.from.Reveal(); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-	}
-	shared, err := store.Redis(ctx, c)
-	if err != nil {
-		return nil, fmt.Errorf("%s:%d: store: %w", cfg.File, cfg.Line("store"), err)
-	}
-	return store.Sealed(shared, keys), nil
-}
 
 // newQuarantine makes the quarantine of a configuration; what must be closed comes back too.
 func newQuarantine(cfg *conf.Config, s store.Store, keys *store.Keys, log *slog.Logger) (*quarantine.Guard, func(), error) {

@@ -67,11 +67,7 @@ func revokeNow(ctx context.Context, cfg *conf.Config, log *slog.Logger, who iden
 	if err != nil {
 		return &usageError{err}
 	}
-	keys, err := storeKeys(cfg)
-	if err != nil {
-		return err
-	}
-	kept, err := openStore(ctx, cfg, keys, log)
+	kept, keys, err := openStore(ctx, cfg, log)
 	if err != nil {
 		return err
 	}

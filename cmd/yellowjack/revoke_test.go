@@ -34,11 +34,7 @@ func TestRevokeCommand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := storeKeys(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	kept, err := openStore(t.Context(), cfg, keys, slog.New(slog.DiscardHandler))
+	kept, keys, err := openStore(t.Context(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

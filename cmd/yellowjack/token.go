@@ -162,11 +162,7 @@ func withTokens(ctx context.Context, cfg *conf.Config, log *slog.Logger, then fu
 	if cfg.Store == "memory" {
 		return cfg.Problem("is memory, which is a running gateway's own: its tokens end with it", "use a Redis", "store")
 	}
-	keys, err := storeKeys(cfg)
-	if err != nil {
-		return err
-	}
-	kept, err := openStore(ctx, cfg, keys, log)
+	kept, keys, err := openStore(ctx, cfg, log)
 	if err != nil {
 		return err
 	}

@@ -62,11 +62,7 @@ mcp:
 		t.Fatal(err)
 	}
 	quiet := slog.New(slog.DiscardHandler)
-	keys, err := storeKeys(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	kept, err := openStore(t.Context(), cfg, keys, quiet)
+	kept, keys, err := openStore(t.Context(), cfg, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
