@@ -178,9 +178,9 @@ func (m *Metrics) Treated(t Treatment) {
 		m.bits.WithLabelValues(m.tools.label(or(t.Tool, "unknown"))).Add(t.Bits)
 	}
 	if t.Asked > 0 {
-		cached := strconv.FormatBool(t.Cached)
-		m.questions.WithLabelValues("answered", cached).Add(float64(t.Asked - min(t.Failed, t.Asked)))
-		m.questions.WithLabelValues("failed", cached).Add(float64(min(t.Failed, t.Asked)))
+		cached, failed := strconv.FormatBool(t.Cached), min(t.Failed, t.Asked)
+		m.questions.WithLabelValues("answered", cached).Add(float64(t.Asked - failed))
+		m.questions.WithLabelValues("failed", cached).Add(float64(failed))
 	}
 	if t.Model > 0 {
 		m.asking.Observe(t.Model.Seconds())

@@ -61,29 +61,25 @@ func (e *Endpoint) ask(ctx context.Context, form url.Values) (given, error) {
 		at, audience = said.token, e.Server.Issuer
 	}
 	began := time.Now()
-	status, doc, err := e.post(ctx, at, audience, form)
-	switch {
-	case err != nil:
-		return given{}, err
-	case status != http.StatusOK:
-		code := codeOf(doc)
-		err := fmt.Errorf("%w: status %d%s", ErrRefused, status, code)
-		if code == " invalid_grant" {
-			err = errors.Join(err, errGrant)
-		}
+	doc, code, err := e.post(ctx, at, audience, form)
+	if code == "invalid_grant" {
+		err = errors.Join(err, errGrant)
+	}
+	if err != nil {
 		return given{}, err
 	}
 	return read(doc, began)
 }
 
-// post posts a form as the client. A server that cannot answer now is an error.
-func (e *Endpoint) post(ctx context.Context, at, audience string, form url.Values) (status int, doc []byte, err error) {
+// post posts a form as the client, and gives the answer. A server that refuses, or cannot answer now, is an error; code is the reason of a
+// refusal, where it is one that codeOf knows.
+func (e *Endpoint) post(ctx context.Context, at, audience string, form url.Values) (doc []byte, code string, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, at, nil)
 	if err != nil {
-		return 0, nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+		return nil, "", fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
 	if err := e.Client.authenticate(r, form, audience); err != nil {
-		return 0, nil, err
+		return nil, "", err
 	}
 	body := form.Encode()
 	r.Body, r.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
@@ -91,19 +87,25 @@ func (e *Endpoint) post(ctx context.Context, at, audience string, form url.Value
 	r.Header.Set("Accept", "application/json")
 	resp, err := e.HTTP.Do(r)
 	if err != nil {
-		return 0, nil, unreachable(ctx, err)
+		return nil, "", unreachable(ctx, err)
 	}
 	defer resp.Body.Close()
 	doc, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return 0, nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+		return nil, "", fmt.Errorf("%w: %w", ErrUnreachable, err)
 	case len(doc) > maxAnswer:
-		return 0, nil, fmt.Errorf("%w: its answer is too long", ErrRefused)
+		return nil, "", fmt.Errorf("%w: its answer is too long", ErrRefused)
 	case resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests:
-		return 0, nil, fmt.Errorf("%w: status %d", ErrUnreachable, resp.StatusCode)
+		return nil, "", fmt.Errorf("%w: status %d", ErrUnreachable, resp.StatusCode)
+	case resp.StatusCode != http.StatusOK:
+		err = fmt.Errorf("%w: status %d", ErrRefused, resp.StatusCode)
+		if code = codeOf(doc); code != "" {
+			err = fmt.Errorf("%w %s", err, code)
+		}
+		return nil, code, err
 	}
-	return resp.StatusCode, doc, nil
+	return doc, "", nil
 }
 
 // unreachable says why a request failed, without its URL.
@@ -173,7 +175,7 @@ func codeOf(doc []byte) string {
 	switch code {
 	case "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope", "invalid_target",
 		"access_denied", "interaction_required", "consent_required", "login_required", "unsupported_token_type":
-		return " " + code
+		return code
 	}
 	return ""
 }

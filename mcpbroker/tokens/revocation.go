@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"time"
 
@@ -38,16 +37,9 @@ func (e *Endpoint) revocation(ctx context.Context) (at, audience string, err err
 
 // end tells it of one token. A server answers that it is well for one that it does not know, too (RFC 7009, section 2.2).
 func (e *Endpoint) end(ctx context.Context, at, audience, token, kind string) error {
-	status, doc, err := e.post(ctx, at, audience, url.Values{"token": {token}, "token_type_hint": {kind}})
-	switch {
-	case err != nil:
-		return err
-	case status != http.StatusOK:
-		code := codeOf(doc)
-		err = fmt.Errorf("%w: status %d%s", ErrRefused, status, code)
-		if code == " unsupported_token_type" && kind == kindAccess { // refresh tokens must be taken (section 2)
-			err = errors.Join(err, errKind)
-		}
+	_, code, err := e.post(ctx, at, audience, url.Values{"token": {token}, "token_type_hint": {kind}})
+	if code == "unsupported_token_type" && kind == kindAccess { // refresh tokens must be taken (section 2)
+		err = errors.Join(err, errKind)
 	}
 	return err
 }
