@@ -12,7 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/yellowjack/yellowjack/internal/fake/provider"
 )
@@ -198,25 +197,19 @@ func (c *child) pause(t *testing.T) {
 	if err := c.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	eventually(t, "the stop of all its threads", func() bool {
 		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", c.cmd.Process.Pid))
 		if err != nil || len(threads) == 0 {
 			t.Fatalf("it has no threads: %v", err)
 		}
-		stopped := 0
 		for _, name := range threads {
 			stat, _ := os.ReadFile(name) // a thread may have ended
-			if _, state, _ := strings.Cut(string(stat), ") "); strings.HasPrefix(state, "T") {
-				stopped++
+			if _, state, _ := strings.Cut(string(stat), ") "); !strings.HasPrefix(state, "T") {
+				return false
 			}
 		}
-		if stopped == len(threads) {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%d of its %d threads stopped", stopped, len(threads))
-		}
-	}
+		return true
+	})
 }
 
 // TestGuardHangs: a service that says nothing is as good as none.
