@@ -90,14 +90,14 @@ the ratios within a round. Load generator and upstream run on the same cores. Lo
 - **yellowjack**: the whole guard: JWTs of %d principals, Rego on each request and each tool call, keys replaced, audit on;
   with ten tools, two are hidden, so that the request is edited. The model goes to the default provider under its own
   name (vendor/model), as with OpenRouter, so that a request with one tool is not.
-- Each principal holds 16 conversations (4 of 64 KB) and repeats the last request of each in turn, so that what policy said of it is
+- Each principal holds %d conversations (%d of 64 KB) and repeats the last request of each in turn, so that what policy said of it is
   remembered after the first (policies/cache.go); its tool calls differ and are evaluated each time. The cold table is of first
   requests alone.
 - 2k and 64k are the sizes of requests; their answers have about 2 KB and one tool call. A stream has 50 events, %g ms apart,
   with one tool call in six pieces.
 - CPU is that of the gateway's processes, Envoy and the service together. Own time is what Yellowjack spends of an exchange,
   both halves, by the wall clock, so that it has waits for a core in it.
-`, r.Machine.When, r.Machine.Cores, r.Machine.CPU, r.Machine.Envoy, "2 workers", r.Machine.Go, r.Rounds, r.Length, r.Machine.Load, principals, r.Pace)
+`, r.Machine.When, r.Machine.Cores, r.Machine.CPU, r.Machine.Envoy, "2 workers", r.Machine.Go, r.Rounds, r.Length, r.Machine.Load, principals, held[shape2k], held[shape64k], r.Pace)
 	r.table(&md)
 	if err := os.WriteFile(filepath.Join(folder, "RESULTS.md"), []byte(md.String()), 0o644); err != nil {
 		return err

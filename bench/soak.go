@@ -31,13 +31,13 @@ func soak(ctx context.Context, l *lab, o options, who []string) error {
 	outcomes := make([]outcome, len(o.shapes))
 	errs := make([]error, len(o.shapes))
 	var wg sync.WaitGroup
-	until := time.Now().Add(o.soak)
+	ask, until := through(a.addr), time.Now().Add(o.soak)
 	for i, s := range o.shapes {
 		wg.Go(func() {
 			for n := 0; time.Now().Before(until) && errs[i] == nil && outcomes[i].Errors == 0; n++ {
 				at := n * soaking % len(who)
 				var reqs [][]byte
-				if reqs, errs[i] = requests("gateway", s, 10, who[at:at+soaking], n*soaking*held[s], through(a.addr)); errs[i] != nil {
+				if reqs, errs[i] = requests("gateway", s, 10, who[at:at+soaking], n*soaking*held[s], ask); errs[i] != nil {
 					return
 				}
 				var out outcome
